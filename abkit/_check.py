@@ -1,0 +1,138 @@
+"""Checks at the door: each returns its value or raises a sentence with the name, the rule and what came.
+
+Predicates are positive (`not low < value < high` raises), so that nan never passes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from difflib import get_close_matches
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+T = TypeVar("T")
+Float64Array = npt.NDArray[np.float64]
+
+
+def number(name: str, value: object) -> float:
+    """A finite real number as float64; refuses types that would lose digits silently."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (Real, np.number)):
+        hint = " Convert it with float() if its digits allow." if type(value).__name__ == "Decimal" else ""
+        raise TypeError(f"`{name}` must be a number; got {show(value)}.{hint}")
+    _refuse_narrow(name, value)
+    result = float(value)  # type: ignore[arg-type]
+    if isinstance(value, Integral) and int(result) != int(value):
+        raise TypeError(f"`{name}` must be exact in 64-bit floating point; got {show(value)}.")
+    if not math.isfinite(result):
+        raise ValueError(f"`{name}` must be finite; got {show(value)}.")
+    return result
+
+
+def within(name: str, value: object, low: float, high: float) -> float:
+    """A number strictly between two bounds."""
+    result = _maybe_nan(name, value)
+    if not low < result < high:
+        rule = f"greater than {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
+        raise ValueError(f"`{name}` must be {rule}; got {show(value)}.")
+    return result
+
+
+def at_least(name: str, value: object, low: float) -> float:
+    """A finite number not below `low`."""
+    result = _maybe_nan(name, value)
+    if not low <= result < math.inf:
+        raise ValueError(f"`{name}` must be at least {low:g}; got {show(value)}.")
+    return result
+
+
+def count(name: str, value: object, low: int = 0) -> int:
+    """A whole number not below `low`."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (Integral, np.integer)):
+        raise TypeError(f"`{name}` must be a whole number; got {show(value)}.")
+    if not int(value) >= low:
+        raise ValueError(f"`{name}` must be at least {low}; got {show(value)}.")
+    return int(value)
+
+
+def choice(name: str, value: object, options: Collection[T]) -> T:
+    """One of the named options."""
+    for option in options:
+        if type(value) is type(option) and value == option:
+            return option
+    listed = ", ".join(repr(option) for option in options)
+    raise ValueError(f"`{name}` must be one of {listed}; got {show(value)}.{suggest(value, options)}")
+
+
+def text(name: str, value: object) -> str:
+    """A string with something in it."""
+    if not isinstance(value, str):
+        raise TypeError(f"`{name}` must be text; got {show(value)}.")
+    if not value.strip():
+        raise ValueError(f"`{name}` must not be empty; got {value!r}.")
+    return value
+
+
+def names(name: str, value: object) -> tuple[str, ...]:
+    """One name, or several different ones, as a tuple."""
+    listed = (value,) if isinstance(value, str) else value
+    if isinstance(listed, Mapping) or not isinstance(listed, Iterable):
+        raise TypeError(f"`{name}` must be a name or a list of names; got {show(value)}.")
+    result = tuple(text(name, item) for item in listed)
+    if len(set(result)) != len(result):
+        raise ValueError(f"`{name}` must not repeat a name; got {list(result)}.")
+    return result
+
+
+def sample(name: str, values: object, ndim: int = 1) -> Float64Array:
+    """Finite float64 observations; integers and booleans are exact, narrower floats and Decimal are refused."""
+    array = np.asarray(values)
+    if array.dtype.kind == "f" and array.dtype != np.float64:
+        _refuse_narrow(name, array)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"`{name}` must hold numbers; got an array of {array.dtype}.")
+    if array.ndim != ndim:
+        raise ValueError(f"`{name}` must have {ndim} dimension(s); got {array.ndim}.")
+    result = array.astype(np.float64)
+    if array.dtype.kind in "iu" and not np.array_equal(result.astype(array.dtype), array):
+        raise TypeError(f"`{name}` must be exact in 64-bit floating point; got integers beyond 2**53.")
+    bad = int(np.count_nonzero(~np.isfinite(result)))
+    if bad:
+        raise ValueError(f"`{name}` must be finite; got {bad} of {result.size} values that are nan or infinite.")
+    return result
+
+
+def suggest(value: object, options: Iterable[object]) -> str:
+    """' Did you mean 'x'?' when one of the options is close, else nothing."""
+    near = get_close_matches(str(value), [str(option) for option in options], n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def show(value: object) -> str:
+    """A value as an error message quotes it: short, with its type where that is the trouble."""
+    if isinstance(value, (float, np.floating)):
+        return f"{float(value):g}"
+    if isinstance(value, (str, int, bool, type(None))):
+        return repr(value)
+    shown = repr(value)
+    return f"{shown if len(shown) <= 60 else shown[:57] + '...'} ({type(value).__name__})"
+
+
+def _maybe_nan(name: str, value: object) -> float:
+    if isinstance(value, float) and math.isnan(value):
+        return value
+    if isinstance(value, float) and math.isinf(value):
+        return value
+    return number(name, value)
+
+
+def _refuse_narrow(name: str, value: Any) -> None:
+    kind = getattr(value, "dtype", None)
+    if kind is not None and kind.kind == "f" and kind != np.float64:
+        raise TypeError(
+            f"`{name}` must be 64-bit floating point; got {kind}, which has already lost digits. "
+            "Compute it in float64, or convert with astype('float64') if that loss is meant."
+        )

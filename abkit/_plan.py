@@ -1,0 +1,143 @@
+"""A plan as plain values, and back: the file form of an `Experiment`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING as NO_DEFAULT
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from abkit import _check
+from abkit.errors import PlanError
+from abkit.experiment import Experiment, Quality
+from abkit.metrics import KINDS as METRICS
+from abkit.metrics import Metric
+from abkit.sequential import KINDS as MONITORS
+from abkit.sequential import Monitor
+from abkit.types import Cap, Relative, Sum
+
+SCHEMA = "abkit.plan/1"
+T = TypeVar("T")
+
+
+def read_plan(data: object) -> Experiment:
+    """An `Experiment` from plain values; a `PlanError` names what is wrong."""
+    values = dict(_mapping(data, "the plan"))
+    schema = values.pop("schema", SCHEMA)
+    if schema != SCHEMA:
+        raise PlanError(f"`schema` must be {SCHEMA!r}; got {_check.show(schema)}.")
+    return _build(
+        Experiment,
+        values,
+        "",
+        {
+            "metrics": lambda value: {
+                name: _kind(METRICS, metric, f"metrics.{name}", _METRIC_FIELDS)
+                for name, metric in _mapping(value, "`metrics`").items()
+            },
+            "monitor": lambda value: _kind(MONITORS, value, "monitor", {}),
+            "quality": lambda value: _build(Quality, _mapping(value, "`quality`"), "quality", {}),
+        },
+    )
+
+
+def write_plan(experiment: Experiment) -> dict[str, Any]:
+    """Plain values of every field, in the order of the class."""
+    plain = {field.name: getattr(experiment, field.name) for field in fields(experiment)}
+    plain["metrics"] = {name: _write_kind(metric) for name, metric in experiment.metrics.items()}
+    plain["monitor"] = _write_kind(experiment.monitor)
+    plain["quality"] = _write(experiment.quality)
+    plain["allocation"] = None if experiment.allocation is None else dict(experiment.allocation)
+    return {"schema": SCHEMA, **{name: _plain(value) for name, value in plain.items()}}
+
+
+def _read_margin(value: object) -> object:
+    if not isinstance(value, Mapping):
+        return value
+    if set(value) == {"relative"}:
+        return Relative(value["relative"])
+    raise PlanError(f"`margin` must be a number, or relative: share; got {_check.show(dict(value))}.")
+
+
+def _read_cap(value: object) -> object:
+    return _build(Cap, value, "cap", {}) if isinstance(value, Mapping) else value
+
+
+def _read_covariates(value: object) -> object:
+    listed = value if isinstance(value, list) else [value]
+    return [Sum(item["sum"]) if isinstance(item, Mapping) and set(item) == {"sum"} else item for item in listed]
+
+
+_METRIC_FIELDS: dict[str, Callable[[object], object]] = {
+    "margin": _read_margin,
+    "cap": _read_cap,
+    "denominator_cap": _read_cap,
+    "covariates": _read_covariates,
+}
+
+
+def _kind(kinds: Mapping[str, type[T]], data: object, path: str, readers: dict[str, Callable[[object], object]]) -> T:
+    values = dict(_mapping(data, f"`{path}`"))
+    if "kind" not in values:
+        raise PlanError(f"`{path}.kind` must be given: one of {', '.join(kinds)}.")
+    kind = values.pop("kind")
+    if kind not in kinds:
+        hint = _check.suggest(kind, kinds)
+        raise PlanError(f"`{path}.kind` must be one of {', '.join(kinds)}; got {_check.show(kind)}.{hint}")
+    return _build(kinds[kind], values, path, readers)
+
+
+def _build(cls: type[T], data: object, path: str, readers: Mapping[str, Callable[[Any], object]]) -> T:
+    values = _mapping(data, f"`{path}`")
+    prefix = f"{path}." if path else ""
+    known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
+    for name in values:
+        if name not in known:
+            hint = _check.suggest(name, known)
+            raise PlanError(f"`{prefix}{name}` is not a field of a plan; the fields are {', '.join(known)}.{hint}")
+    for name, field in known.items():
+        if name not in values and field.default is NO_DEFAULT and field.default_factory is NO_DEFAULT:
+            raise PlanError(f"`{prefix}{name}` must be given.")
+    try:
+        return cls(**{name: readers.get(name, _same)(value) for name, value in values.items()})
+    except PlanError as error:
+        raise PlanError(_within(path, str(error))) from error
+    except (TypeError, ValueError) as error:
+        raise PlanError(_within(path, str(error))) from error
+
+
+def _within(path: str, message: str) -> str:
+    """The message with the place in the plan before it, unless it says it."""
+    return message if not path or f"`{path}" in message else f"in `{path}`: {message}"
+
+
+def _mapping(value: object, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise PlanError(f"{what} must be a mapping of names to values; got {_check.show(value)}.")
+    return {name if isinstance(name, str) else _name(name): item for name, item in value.items()}
+
+
+def _name(key: object) -> str:
+    return str(key).lower() if isinstance(key, bool) else str(key)
+
+
+def _same(value: object) -> object:
+    return value
+
+
+def _write_kind(value: Metric | Monitor) -> dict[str, Any]:
+    return {"kind": value.kind, **_write(value)}
+
+
+def _write(value: Any) -> dict[str, Any]:
+    return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Relative):
+        return {"relative": value.value}
+    if isinstance(value, Sum):
+        return {"sum": value.column}
+    if isinstance(value, Cap):
+        return {name: item for name, item in _write(value).items() if item is not None}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value

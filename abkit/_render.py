@@ -1,0 +1,123 @@
+"""Reports for people: a scorecard for the terminal, a table for a notebook."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from abkit.evidence import ConfidenceSet, HalfLines, WholeLine
+
+if TYPE_CHECKING:
+    from abkit.report import MetricResult, Report
+
+HEADER = ("metric", "role", "treatment", "control", "change", "{level:.0%} interval", "relative", "{level:.0%} interval", "p")
+
+
+def report_text(report: Report) -> str:
+    """The scorecard: variants, results, segments, checks, and what was left out."""
+    units = ", ".join(f"{variant} {n:,}" for variant, n in report.units.items())
+    lines = [f"units: {units}   (control: {report.experiment.control})", ""]
+    lines += _table(report, report.results)
+    if report.segments:
+        lines += ["", "segments", *_table(report, report.segments)]
+    lines += ["", "checks", *(f"  {check.status:<7} {check.id}: {check.message}" for check in report.checks)]
+    notes = list(audit_notes(report))
+    if notes:
+        lines += ["", "what was left out or changed", *(f"  {note}" for note in notes)]
+    return "\n".join(lines)
+
+
+def report_html(report: Report) -> str:
+    """The same as a table for a notebook."""
+    header = [cell.format(level=report.level) for cell in HEADER]
+    head = "".join(f"<th style='text-align:left'>{html.escape(cell)}</th>" for cell in ("variant", *header))
+    rows = (*report.results, *report.segments)
+    body = "".join(
+        "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in (_where(row), *cells)) + "</tr>"
+        for row in rows
+        for cells in [_cells(row, report.level)]
+    )
+    units = ", ".join(f"{html.escape(variant)} {n:,}" for variant, n in report.units.items())
+    items = [f"{check.status}: {check.id}: {check.message}" for check in report.checks] + list(audit_notes(report))
+    notes = "".join(f"<li>{html.escape(item)}</li>" for item in items)
+    return f"<p>units: {units}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><ul>{notes}</ul>"
+
+
+def audit_notes(report: Report) -> Iterator[str]:
+    """One sentence for each thing that was left out of the analysis or changed in it."""
+    audit = report.statistics.audit
+    of = f"of {audit.rows:,} rows"
+    counted = (
+        (audit.rows_without_unit, f"{of} without a unit (`{report.experiment.unit}` is null): left out"),
+        (audit.rows_without_variant, f"{of} without a variant (`{report.experiment.variant}` is null): left out"),
+        (audit.rows_without_key, f"{of} without a key: left out"),
+        (audit.rows_not_exposed, f"{of} not exposed: left out"),
+        (audit.rows_duplicated, f"{of} are duplicates of a key: left out"),
+        (audit.rows_contradictory, "keys have rows that contradict each other: the largest value of each column was kept"),
+        (audit.units_in_several_variants, f"of {audit.units:,} units are in several variants: left out"),
+        (audit.units_in_unknown_variants, f"of {audit.units:,} units are in variants that the plan does not name: left out"),
+    )
+    for count, what in counted:
+        if count:
+            yield f"{count:,} {what}"
+    for block in report.experiment.request().blocks:
+        for column in sorted({v.column for v in block.variables} & set(audit.missing)):
+            done = "left out of" if block.missing == "drop" else "counted as zero in"
+            yield f"{audit.missing[column]:,} {of} have no `{column}`: {done} `{block.metric}`"
+    for cap in report.statistics.cappings:
+        share = cap.units / max(sum(report.units.values()), 1)
+        yield f"`{cap.column}` of `{cap.metric}` is capped at {cap.threshold:g}: {cap.units:,} units ({share:.2%}) changed"
+
+
+def number(value: float) -> str:
+    """Four significant digits, without an exponent where that is readable."""
+    if value == 0 or 1e-4 <= abs(value) < 1e7:
+        digits = f"{value:.4g}"
+        return f"{value:,.0f}" if "e" in digits else digits
+    return f"{value:.3g}"
+
+
+def region(value: ConfidenceSet, percent: bool = False) -> str:
+    """A confidence set as text."""
+
+    def show(end: float) -> str:
+        return f"{end:+.2%}" if percent else number(end)
+
+    if isinstance(value, WholeLine):
+        return "anything"
+    if isinstance(value, HalfLines):
+        return f"up to {show(value.below)} or from {show(value.above)}"
+    return f"[{show(value.low)}, {show(value.high)}]"
+
+
+def _table(report: Report, rows: Iterable[MetricResult]) -> list[str]:
+    header = ("", *(cell.format(level=report.level) for cell in HEADER))
+    body = [(_where(row), *_cells(row, report.level)) for row in rows]
+    widths = [max(len(cells[i]) for cells in (header, *body)) for i in range(len(header))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        for cells in (header, *body)
+    ]
+
+
+def _where(row: MetricResult) -> str:
+    return f"{row.variant} | {row.segment}" if row.segment else row.variant
+
+
+def _cells(row: MetricResult, level: float) -> tuple[str, ...]:
+    role = f"{row.role} {'+' if row.direction == 'increase' else '-'}"
+    if row.test is None:
+        return (row.metric, role, number(row.treatment), number(row.control), f"no result: {row.reason}", "", "", "", "")
+    test = row.test
+    return (
+        row.metric,
+        role,
+        number(row.treatment),
+        number(row.control),
+        f"{'+' * (test.estimate > 0)}{number(test.estimate)}",
+        region(test.interval(level)),
+        f"{test.relative_estimate:+.2%}",
+        region(test.relative(level), percent=True),
+        f"{test.pvalue:.3g}",
+    )

@@ -1,0 +1,137 @@
+"""A log of any engine into sufficient statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from abkit.adapters._frames import collect, engine_errors, open_log
+from abkit.adapters._profile import (
+    Label,
+    Profile,
+    check_columns,
+    count_rows,
+    find_labels,
+    refuse_missing,
+    shifts,
+)
+from abkit.adapters._progress import progress
+from abkit.adapters._query import Query, clean_rows, per_group, per_unit, pooled_quantiles
+from abkit.errors import DataError
+from abkit.logs import NO_SEGMENT, Audit, Capping, Group, LogStatistics, Request, Variable, label_name
+from abkit.types import ROWS
+
+MOST_GROUPS = 10_000
+
+
+def read_statistics(log: object, request: Request) -> LogStatistics:
+    """Everything that the request asks, from one look at the columns and one grouped query.
+
+    A quantile as a cap costs one more query before, since every unit must be known before its threshold is.
+    """
+    with engine_errors(log), progress("reading the log"):
+        frame = open_log(log, request.columns())
+        schema = dict(frame.collect_schema())
+        check_columns(schema, request)
+        frame = frame.select(*(column for column in request.columns() if column != ROWS))
+        labels = find_labels(frame, schema, request)
+        profile = count_rows(frame, schema, request)
+        refuse_missing(profile, request)
+        query = clean_rows(frame, schema, request, labels, profile)
+        centers = _shifts(query)
+        thresholds = _thresholds(query, centers)
+        query, units = per_unit(query, centers, thresholds)
+        groups = collect(per_group(query, units))
+    return _statistics(query, groups)
+
+
+def _shifts(query: Query) -> dict[str, float]:
+    by_name = shifts(query.rows, list(query.row_names.values()))
+    return {column: by_name[name] for column, name in query.row_names.items()}
+
+
+def _thresholds(query: Query, centers: dict[str, float]) -> dict[Variable, float]:
+    capped = [v for block in query.request.blocks for v in block.variables if v.cap is not None]
+    thresholds = {v: v.cap.value for v in capped if v.cap is not None and v.cap.value is not None}
+    unknown = [v for v in dict.fromkeys(capped) if v not in thresholds]
+    if not unknown:
+        return thresholds
+    query, units = per_unit(query, {**centers, **{v.column: 0.0 for v in unknown}}, {})
+    aliases = {c.variable: c.alias for block in query.blocks for c in block.columns}
+    row = collect(pooled_quantiles(query, units, [(v, aliases[v]) for v in unknown]))[0]
+    for i, variable in enumerate(unknown):
+        value = row[str(i)]
+        if value is None or (value == 0 and variable.cap is not None):
+            quantile = variable.cap.quantile if variable.cap else None
+            raise DataError(
+                f"the {quantile} quantile of `{variable.column}` is {value or 0:g}, and a cap there would erase the "
+                "metric; choose a higher quantile, or a value."
+            )
+        thresholds[variable] = float(value)
+    return thresholds
+
+
+def _statistics(query: Query, rows: list[dict[str, Any]]) -> LogStatistics:
+    known = [row for row in rows if row["low"] == row["high"] < len(query.labels)]
+    if len(known) > MOST_GROUPS:
+        raise DataError(
+            f"the segments {', '.join(query.request.segments)} make {len(known):,} groups; at most {MOST_GROUPS:,} "
+            "can be reported. Choose columns with fewer values."
+        )
+    _refuse_varying(query, known)
+    known.sort(key=lambda row: (row["low"], _segments(query.request, row)))
+    groups = tuple(
+        Group(
+            query.labels[int(row["low"])].name,
+            _segments(query.request, row),
+            int(row["units"]),
+            {block.block.metric: block.comoments(row) for block in query.blocks},
+        )
+        for row in known
+    )
+    return LogStatistics(groups, _audit(query.labels, query.profile, rows), tuple(_cappings(query, known)))
+
+
+def _segments(request: Request, row: dict[str, Any]) -> tuple[str, ...]:
+    values = [row[f"segment{i}"] for i in range(len(request.segments))]
+    return tuple(NO_SEGMENT if value is None else label_name(value) for value in values)
+
+
+def _audit(labels: list[Label], profile: Profile, rows: list[dict[str, Any]]) -> Audit:
+    def total(column: str, chosen: Iterable[dict[str, Any]] = rows) -> int:
+        return sum(int(row.get(column) or 0) for row in chosen)
+
+    return Audit(
+        rows=profile.rows,
+        rows_without_unit=profile.without_unit,
+        rows_without_variant=profile.without_variant,
+        rows_without_key=profile.without_key,
+        rows_not_exposed=profile.not_exposed,
+        rows_duplicated=total("copies"),
+        rows_contradictory=total("differ"),
+        units=total("units"),
+        units_in_several_variants=total("units", (row for row in rows if row["low"] != row["high"])),
+        units_in_unknown_variants=total("units", (row for row in rows if row["low"] == row["high"] == len(labels))),
+        missing=profile.missing,
+    )
+
+
+def _cappings(query: Query, rows: list[dict[str, Any]]) -> Iterable[Capping]:
+    for block in query.blocks:
+        for column in block.columns:
+            if column.threshold is not None:
+                units = sum(int(row[f"capped {column.alias}"] or 0) for row in rows)
+                yield Capping(block.block.metric, column.variable.column, column.threshold, units)
+
+
+def _refuse_varying(query: Query, rows: list[dict[str, Any]]) -> None:
+    for block in query.blocks:
+        for column in block.columns:
+            if column.variable.per_unit == "same":
+                units = sum(int(row[f"vary {column.alias}"] or 0) for row in rows)
+                if units:
+                    raise DataError(
+                        f"the covariate `{column.variable.column}` of `{block.block.metric}` has several values within "
+                        f"{units:,} units; use Sum({column.variable.column!r}) if its rows are to be added up, or log "
+                        "one value a unit."
+                    )

@@ -1,0 +1,301 @@
+"""The one grouped query: rows to units to groups, with sums of products instead of units coming back.
+
+Each step is an expression that every engine has (sums, minima, maxima, counts), so one text serves all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abkit._check import Float64Array
+from abkit.adapters._profile import Label, Profile, keep_rows
+from abkit.logs import Block, Request, Variable
+from abkit.suffstats import CoMoments
+from abkit.types import ROWS
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+    Frame = nw.LazyFrame[Any]
+    Schema = dict[str, nw.dtypes.DType]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitColumn:
+    """One aggregate per unit: its name in the query, and how far its rows were shifted before."""
+
+    alias: str
+    variable: Variable
+    shift: float
+    threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnitBlock:
+    """One metric's aggregates per unit, with the number of its rows where that is needed too."""
+
+    block: Block
+    columns: tuple[UnitColumn, ...]
+    rows: str
+    optional: bool
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The aggregates whose products are summed, each once."""
+        needs_rows = any(c.variable.column == ROWS or (c.variable.per_unit == "sum" and c.shift) for c in self.columns)
+        named = [column.alias for column in self.columns if column.variable.column != ROWS]
+        return tuple(dict.fromkeys([*named, *([self.rows] if needs_rows else [])]))
+
+    def comoments(self, row: dict[str, Any]) -> CoMoments:
+        """The block's statistics of one group, exact to rounding in what the engine summed."""
+        n = int(row[count_name(self)] or 0)
+        aliases = self.aliases
+        names = tuple(f"{i}:{column.variable.column}" for i, column in enumerate(self.columns))
+        if n == 0:
+            return CoMoments(0, np.zeros(len(names)), np.zeros((len(names),) * 2), names)
+        totals = [Fraction(row[sum_name(alias)]) for alias in aliases]
+        mean = np.array([float(total / n) for total in totals])
+        m2 = np.zeros((len(aliases),) * 2)
+        for i in range(len(aliases)):
+            for j in range(i, len(aliases)):
+                product = Fraction(row[product_name(aliases[i], aliases[j])]) - totals[i] * totals[j] / n
+                m2[i, j] = m2[j, i] = float(product)
+        np.fill_diagonal(m2, np.maximum(np.diagonal(m2), 0.0))
+        linear, constant = self._unshift(aliases)
+        m2 = linear @ (m2 if n > 1 else 0 * m2) @ linear.T
+        return CoMoments(n, linear @ mean + constant, (m2 + m2.T) / 2, names)
+
+    def _unshift(self, aliases: tuple[str, ...]) -> tuple[Float64Array, Float64Array]:
+        linear, constant = np.zeros((len(self.columns), len(aliases))), np.zeros(len(self.columns))
+        for i, column in enumerate(self.columns):
+            linear[i, aliases.index(self.rows if column.variable.column == ROWS else column.alias)] = 1.0
+            if column.variable.column != ROWS and column.variable.per_unit == "sum" and column.shift:
+                linear[i, aliases.index(self.rows)] = column.shift
+            elif column.variable.per_unit != "sum":
+                constant[i] = column.shift
+        return linear, constant
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The log as rows of clean columns, and what to make of them."""
+
+    request: Request
+    labels: list[Label]
+    profile: Profile
+    rows: Frame
+    row_names: dict[str, str]
+    blocks: list[UnitBlock] = field(default_factory=list)
+
+
+def clean_rows(frame: Frame, schema: Schema, request: Request, labels: list[Label], profile: Profile) -> Query:
+    """Keep the rows that count, number the variants, and turn every measured column into float64."""
+    import narwhals as nw
+
+    code: nw.Expr = nw.lit(len(labels))
+    for number, label in reversed(list(enumerate(labels))):
+        if label.value is not None:
+            code = nw.when(nw.col(request.variant) == nw.lit(label.value)).then(nw.lit(number)).otherwise(code)
+    measured = dict.fromkeys(v.column for b in request.blocks for v in b.variables if v.column != ROWS)
+    row_names = {column: f"x{i}" for i, column in enumerate(measured)}
+    columns = [nw.col(request.unit).alias("unit"), code.alias("code")]
+    columns += [_plain(nw.col(c), schema[c]).alias(f"segment{i}") for i, c in enumerate(request.segments)]
+    columns += [nw.col(c).alias(f"key{i}") for i, c in enumerate(request.key)]
+    columns += [_float(nw.col(c), schema[c], c in profile.missing).alias(name) for c, name in row_names.items()]
+    filters = profile.without_unit + profile.without_variant + profile.without_key + profile.not_exposed
+    rows = (frame.filter(keep_rows(schema, request)) if filters else frame).select(*columns)
+    if request.key:
+        rows = _without_duplicates(rows, len(request.key), len(request.segments), list(row_names.values()))
+    return Query(request, labels, profile, rows, row_names)
+
+
+def per_unit(query: Query, shifts: dict[str, float], thresholds: dict[Variable, float]) -> tuple[Query, Frame]:
+    """One row a unit."""
+    import narwhals as nw
+
+    aggregates: dict[str, nw.Expr] = {}
+    prepared: dict[str, nw.Expr] = {}
+    blocks = [_unit_block(query, block, shifts, thresholds, prepared, aggregates) for block in query.request.blocks]
+    fixed = [nw.col("code").min().alias("low"), nw.col("code").max().alias("high"), nw.len().alias("rows")]
+    if query.request.key:
+        fixed += [nw.col("copies").sum().alias("copies"), nw.col("differ").sum().alias("differ")]
+    for i in range(len(query.request.segments)):
+        fixed += [nw.col(f"segment{i}").min().alias(f"low{i}"), nw.col(f"segment{i}").max().alias(f"high{i}")]
+    rows = query.rows.with_columns(**prepared) if prepared else query.rows
+    units = rows.group_by("unit").agg(*fixed, *(expr.alias(name) for name, expr in aggregates.items()))
+    return Query(query.request, query.labels, query.profile, query.rows, query.row_names, blocks), units
+
+
+def per_group(query: Query, units: Frame) -> Frame:
+    """One row a group: counts, sums, and sums of products."""
+    import narwhals as nw
+
+    derived: dict[str, nw.Expr] = {f"segment{i}": _agreed(i) for i in range(len(query.request.segments))}
+    derived |= {"rows": nw.col("rows").cast(nw.Float64)}
+    steps: list[dict[str, nw.Expr]] = [derived, {}, {}]
+    sums: dict[str, nw.Expr] = {}
+    for block in query.blocks:
+        _finish_units(block, steps[0], steps[1])
+        sums |= _group_sums(block, steps[2])
+    for step in steps:
+        units = units.with_columns(**step) if step else units
+    keys = ["low", "high", *(f"segment{i}" for i in range(len(query.request.segments)))]
+    counts = [nw.len().alias("units"), nw.col("rows").sum().alias("all rows")]
+    if query.request.key:
+        counts += [nw.col("copies").sum().alias("copies"), nw.col("differ").sum().alias("differ")]
+    varying = {f"vary {c.alias}" for b in query.blocks for c in b.columns if c.variable.per_unit == "same"}
+    capped = {f"capped {c.alias}" for b in query.blocks for c in b.columns if c.threshold is not None}
+    counts += [nw.col(name).sum().alias(name) for name in sorted(varying | capped)]
+    return units.group_by(*keys).agg(*counts, *(expr.alias(name) for name, expr in sums.items()))
+
+
+def pooled_quantiles(query: Query, units: Frame, wanted: Iterable[tuple[Variable, str]]) -> Frame:
+    """The quantiles of capped variables over the units of all known variants together."""
+    import narwhals as nw
+
+    known = units.filter((nw.col("low") == nw.col("high")) & (nw.col("high") < len(query.labels)))
+    return known.select(
+        *(
+            nw.col(alias).quantile(variable.cap.quantile, interpolation="linear").alias(str(i))
+            for i, (variable, alias) in enumerate(wanted)
+            if variable.cap is not None and variable.cap.quantile is not None
+        )
+    )
+
+
+def count_name(block: UnitBlock) -> str:
+    """The output that counts a block's units."""
+    return f"n {block.rows}" if block.optional else "units"
+
+
+def sum_name(alias: str) -> str:
+    """The output that adds up an aggregate."""
+    return f"sum {alias}"
+
+
+def product_name(first: str, second: str) -> str:
+    """The output that adds up a product of two aggregates."""
+    return f"product {' '.join(sorted((first, second)))}"
+
+
+def _unit_block(
+    query: Query,
+    block: Block,
+    shifts: dict[str, float],
+    thresholds: dict[Variable, float],
+    prepared: dict[str, nw.Expr],
+    aggregates: dict[str, nw.Expr],
+) -> UnitBlock:
+    import narwhals as nw
+
+    gaps = sorted({v.column for v in block.variables if v.column in query.profile.missing})
+    drop = bool(gaps) and block.missing == "drop"
+    mask = "_".join(query.row_names[column] for column in gaps) if drop else ""
+    rows = f"rows_{mask}" if drop else "rows"
+    if drop:
+        present = _all_present([query.row_names[column] for column in gaps])
+        prepared[f"ok_{mask}"] = nw.when(present).then(nw.lit(1)).otherwise(nw.lit(0))
+        aggregates[rows] = nw.col(f"ok_{mask}").sum()
+    columns = []
+    for variable in block.variables:
+        if variable.column == ROWS:
+            columns.append(UnitColumn(rows, variable, 0.0, thresholds.get(variable)))
+            continue
+        name = query.row_names[variable.column]
+        zero = block.missing == "zero" and variable.column in query.profile.missing
+        capped = variable in thresholds
+        shift = 0.0 if capped or variable.binary else shifts.get(variable.column, 0.0)
+        alias = "_".join(filter(None, (variable.per_unit, name, mask, "zero" * zero, "c" * capped)))
+        source = name
+        if shift or drop or zero:
+            source = f"{alias}_row"
+            value = nw.col(name).fill_null(0.0) if zero else nw.col(name)
+            value = value - shift if shift else value
+            prepared[source] = nw.when(_all_present([query.row_names[c] for c in gaps])).then(value) if drop else value
+        aggregates[alias] = nw.col(source).sum() if variable.per_unit == "sum" else nw.col(source).max()
+        if variable.per_unit == "same":
+            aggregates[f"{alias}_low"] = nw.col(source).min()
+        columns.append(UnitColumn(alias, variable, shift, thresholds.get(variable)))
+    return UnitBlock(block, tuple(columns), rows, drop)
+
+
+def _finish_units(block: UnitBlock, first: dict[str, nw.Expr], second: dict[str, nw.Expr]) -> None:
+    """Leave units without a row out of an optional block, mark disagreement, and cap."""
+    import narwhals as nw
+
+    for column in block.columns:
+        value = nw.col(column.alias)
+        if column.variable.per_unit == "same":
+            differs = value != nw.col(f"{column.alias}_low")
+            first[f"vary {column.alias}"] = nw.when(differs).then(nw.lit(1)).otherwise(nw.lit(0))
+        if column.threshold is not None:
+            above = value > column.threshold
+            first[f"capped {column.alias}"] = nw.when(above).then(nw.lit(1)).otherwise(nw.lit(0))
+            value = nw.when(above).then(nw.lit(column.threshold)).otherwise(value)
+        if block.optional:
+            value = nw.when(nw.col(block.rows) > 0).then(value)
+        if column.threshold is not None or block.optional:
+            second[column.alias] = value.cast(nw.Float64)
+    if block.optional:
+        second[block.rows] = nw.when(nw.col(block.rows) > 0).then(nw.col(block.rows)).cast(nw.Float64)
+
+
+def _group_sums(block: UnitBlock, products: dict[str, nw.Expr]) -> dict[str, nw.Expr]:
+    import narwhals as nw
+
+    sums = {count_name(block): nw.col(block.rows).count()} if block.optional else {}
+    for i, first in enumerate(block.aliases):
+        sums[sum_name(first)] = nw.col(first).sum()
+        for second in block.aliases[i:]:
+            name = product_name(first, second)
+            products[name] = nw.col(first) * nw.col(second)
+            sums[name] = nw.col(name).sum()
+    return sums
+
+
+def _without_duplicates(rows: Frame, keys: int, segments: int, measured: list[str]) -> Frame:
+    """One row a key; `copies` counts the others, `differ` those keys whose rows contradict each other."""
+    import narwhals as nw
+
+    by = [f"key{i}" for i in range(keys)]
+    rest = ["unit", "code", *(f"segment{i}" for i in range(segments)), *measured]
+    lows = [nw.col(c).min().alias(f"{c}_low") for c in rest]
+    grouped = rows.group_by(*by).agg(nw.len().alias("copies"), *(nw.col(c).max() for c in rest), *lows)
+    differs = nw.when(nw.any_horizontal(*(nw.col(c) != nw.col(f"{c}_low") for c in rest), ignore_nulls=True))
+    return grouped.with_columns(copies=nw.col("copies") - 1, differ=differs.then(nw.lit(1)).otherwise(nw.lit(0)))
+
+
+def _agreed(i: int) -> nw.Expr:
+    import narwhals as nw
+
+    return nw.when(nw.col(f"low{i}") == nw.col(f"high{i}")).then(nw.col(f"low{i}"))
+
+
+def _all_present(columns: list[str]) -> nw.Expr:
+    import narwhals as nw
+
+    present = ~nw.col(columns[0]).is_null()
+    for column in columns[1:]:
+        present = present & ~nw.col(column).is_null()
+    return present
+
+
+def _float(value: nw.Expr, dtype: nw.dtypes.DType, gaps: bool) -> nw.Expr:
+    import narwhals as nw
+
+    if dtype.is_boolean():
+        return nw.when(value).then(nw.lit(1.0)).when(~value).then(nw.lit(0.0))
+    number = value.cast(nw.Float64)
+    return nw.when(~value.is_nan()).then(number) if gaps and dtype.is_float() else number
+
+
+def _plain(value: nw.Expr, dtype: nw.dtypes.DType) -> nw.Expr:
+    import narwhals as nw
+
+    # min and max of booleans are not SQL everywhere
+    return nw.when(value).then(nw.lit("true")).when(~value).then(nw.lit("false")) if dtype.is_boolean() else value

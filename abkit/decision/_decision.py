@@ -1,0 +1,139 @@
+"""The verdict, with every reason and number behind it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from abkit.types import Verdict
+
+SCHEMA = "abkit.decision/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a rule fired, or what stood in its way.
+
+    `code` is for machines and does not change between versions of the schema; `message` is for people. `low` and
+    `high` are the bounds that the rule read, at `level`; None is an infinite or undefined bound. `null` is what
+    they were compared with: a margin, or zero; `relative` says whether all of these are shares of the control.
+    """
+
+    code: str
+    message: str
+    variant: str | None = None
+    metric: str | None = None
+    estimate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    null: float | None = None
+    relative: bool = False
+    level: float | None = None
+    pvalue: float | None = None
+    method: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricStatus:
+    """One metric of one treatment: superior, noninferior, inferior, inconclusive or no_data."""
+
+    metric: str
+    variant: str
+    role: str
+    status: str
+    n_control: int
+    n_treatment: int
+    estimate: float | None
+    low: float | None
+    high: float | None
+    level: float
+    pvalue: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStatus:
+    """A check of the data: pass, fail or unknown."""
+
+    id: str
+    status: str
+    message: str
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """Bounds of the errors of this rule: how often a harmless release is rolled back, a useless one promoted."""
+
+    false_promote_max: float
+    false_rollback_max: float
+    guarantee: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Promote, continue or roll back, with the numbers behind it.
+
+    `verdict` is "promote", "continue" or "rollback". `blocked` says that a person must look: the data are broken, so
+    nothing is promoted. `variant` is the treatment that is promoted, `variants` the verdict on each. Numbers hold
+    nine significant digits, so that the order in which an engine adds cannot change a byte of `to_json`.
+    """
+
+    verdict: Verdict
+    blocked: bool
+    final: bool
+    variant: str | None
+    variants: dict[str, Verdict]
+    reasons: tuple[Reason, ...]
+    checks: tuple[CheckStatus, ...]
+    metrics: tuple[MetricStatus, ...]
+    risk: Risk
+    adjust: str
+    plan_sha256: str
+    evidence_sha256: str
+    decision_id: str
+    abkit_version: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, with the name of their schema first."""
+        values = asdict(self)
+        for name in ("reasons", "checks", "metrics"):
+            values[name] = list(values[name])
+        return {"schema": SCHEMA, **values}
+
+    def to_json(self, indent: int | None = None) -> str:
+        """Strict JSON (no NaN, no infinity); the same bytes for the same plan and evidence."""
+        return json.dumps(self.to_dict(), allow_nan=False, indent=indent, ensure_ascii=False)
+
+    def __str__(self) -> str:
+        """The sentence first, then the evidence."""
+        lines = [_sentence(self), ""]
+        lines += [f"  {reason.code}: {reason.message}" for reason in self.reasons]
+        lines += ["", "checks", *(f"  {check.status:<7} {check.id}: {check.message}" for check in self.checks)]
+        lines += ["", f"errors at most: false promote {self.risk.false_promote_max:.3g}, false rollback "]
+        lines[-1] += f"{self.risk.false_rollback_max:.3g} ({self.risk.guarantee}; success metrics: {self.adjust})"
+        return "\n".join([*lines, f"decision {self.decision_id[:12]} of plan {self.plan_sha256[:12]}"])
+
+
+def rounded(value: float, scale: float = 0.0) -> float | None:
+    """Nine significant digits of the larger of a number and its scale; None where it is not finite.
+
+    The scale of an estimate is its standard error: digits far below that are the engine's rounding.
+    """
+    if not math.isfinite(value):
+        return None
+    size = max(abs(value), abs(scale) if math.isfinite(scale) else 0.0)
+    if size == 0:
+        return 0.0
+    digits = 8 - math.floor(math.log10(size))
+    return (round(value, digits) if digits < 300 else value) + 0.0
+
+
+def _sentence(decision: Decision) -> str:
+    what = {
+        "promote": f"PROMOTE {decision.variant}",
+        "continue": "CONTINUE",
+        "rollback": "ROLL BACK",
+    }[decision.verdict]
+    return what + (" (BLOCKED: the data are broken, a person must look)" if decision.blocked else "")

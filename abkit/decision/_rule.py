@@ -1,0 +1,184 @@
+"""The rule: evidence to verdict, in a fixed order.
+
+Per treatment: harm shown rolls back; a failed check of the data blocks promotion; a success metric shown superior with
+every guardrail shown non-inferior promotes; else continue. What is missing counts for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from abkit.decision._decision import MetricStatus, Reason, rounded
+from abkit.evidence import ConfidenceSet, TestResult
+from abkit.inference import holm
+from abkit.report import MetricResult, Report
+from abkit.types import Null, Relative, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A metric of a treatment, judged: its status, the test against its null, and alpha's share for it."""
+
+    row: MetricResult
+    status: str
+    null: Null
+    test: TestResult | None
+    alpha: float
+
+
+def findings(report: Report) -> list[Finding]:
+    """Judge every metric of every treatment; success metrics share alpha, the others have it each."""
+    alpha = report.experiment.monitor.alpha
+    success = [row for row in report.results if row.role == "success"]
+    others = [row for row in report.results if row.role in ("guardrail", "deterioration")]
+    tests = [_against_null(report, row) for row in success]
+    levels = [alpha] * len(success)
+    if report.experiment.adjust == "holm":
+        levels = list(holm([test.pvalue if test else 1.0 for test in tests], alpha).levels)
+    judged = [_judge(report, row, test, level) for row, test, level in zip(success, tests, levels, strict=True)]
+    judged += [_judge(report, row, _against_null(report, row), alpha) for row in others]
+    return judged
+
+
+def verdicts(report: Report, judged: Iterable[Finding]) -> tuple[dict[str, Verdict], list[Reason], bool]:
+    """The verdict on each treatment, the reasons, and whether broken data block a promotion."""
+    judged = list(judged)
+    failed = [check for check in report.checks if check.status != "pass"]
+    reasons = [Reason("CHECK_FAILED", f"{check.id}: {check.message}", metric=None) for check in failed]
+    decided: dict[str, Verdict] = {}
+    for variant in report.variants[1:]:
+        mine = [finding for finding in judged if finding.row.variant == variant]
+        harm = [finding for finding in mine if finding.status == "inferior"]
+        open_questions = list(_unmet(mine, variant))
+        if harm:
+            decided[variant] = "rollback"
+            reasons += [_reason("HARM_SHOWN", finding) for finding in harm]
+        elif failed or open_questions:
+            decided[variant] = "continue"
+            reasons += open_questions
+        else:
+            decided[variant] = "promote"
+            reasons += [_reason(_CODES[finding.status], finding) for finding in mine if finding.status in _CODES]
+    return decided, reasons, bool(failed)
+
+
+def overall(decided: dict[str, Verdict], judged: Iterable[Finding]) -> tuple[Verdict, str | None]:
+    """Promote the best treatment that may be; roll back when all must be; else continue."""
+    promoted = [variant for variant, verdict in decided.items() if verdict == "promote"]
+    if promoted:
+        return "promote", max(promoted, key=lambda variant: (_strength(judged, variant), variant))
+    return ("rollback" if all(verdict == "rollback" for verdict in decided.values()) else "continue"), None
+
+
+def status_of(finding: Finding) -> MetricStatus:
+    """A finding as the decision records it, with the absolute two-sided interval at its level."""
+    row, level = finding.row, 1 - finding.alpha
+    test = row.test
+    interval = test.interval(level) if test else None
+    scale = test.stderr if test else 0.0
+    return MetricStatus(
+        row.metric,
+        row.variant,
+        row.role,
+        finding.status,
+        row.n_control,
+        row.n_treatment,
+        rounded(test.estimate, scale) if test else None,
+        rounded(getattr(interval, "low", float("inf")), scale),
+        rounded(getattr(interval, "high", float("inf")), scale),
+        rounded(level) or 0.0,
+        rounded(test.pvalue) if test else None,
+    )
+
+
+_CODES = {"superior": "SUCCESS_SUPERIOR", "noninferior": "GUARDRAIL_NONINFERIOR"}
+
+
+def _against_null(report: Report, row: MetricResult) -> TestResult | None:
+    if row.test is None:
+        return None
+    test = row.test.with_null(report.experiment.metrics[row.metric].null())
+    return None if test.reason else test
+
+
+def _judge(report: Report, row: MetricResult, test: TestResult | None, alpha: float) -> Finding:
+    metric = report.experiment.metrics[row.metric]
+    null = metric.null()
+    if test is None or row.test is None:
+        return Finding(row, "no_data", null, None, alpha)
+    better = test.pvalue < alpha and test.statistic * metric.sign > 0
+    # harm to a success metric is a change for the worse; to the others, one beyond their margin
+    harm = row.test if row.role == "success" else test
+    if harm.pvalue < alpha and harm.statistic * metric.sign < 0:
+        return Finding(row, "inferior", 0.0 if row.role == "success" else null, harm, alpha)
+    if better:
+        return Finding(row, "noninferior" if row.role == "guardrail" else "superior", null, test, alpha)
+    return Finding(row, "inconclusive", null, test, alpha)
+
+
+def _unmet(mine: list[Finding], variant: str) -> Iterator[Reason]:
+    """What a promotion of this treatment still lacks."""
+    for finding in mine:
+        if finding.status == "no_data":
+            yield _reason("NO_DATA", finding)
+        elif finding.row.role == "guardrail" and finding.status != "noninferior":
+            yield _reason("GUARDRAIL_NONINFERIORITY_NOT_SHOWN", finding)
+    success = [finding for finding in mine if finding.row.role == "success"]
+    if success and not any(finding.status == "superior" for finding in success):
+        yield from (_reason("SUCCESS_NOT_SHOWN", finding) for finding in success if finding.status != "no_data")
+    if not any(finding.row.role in ("success", "guardrail") for finding in mine):
+        yield Reason("NOTHING_TO_SHOW", "the plan has neither a success metric nor a guardrail", variant)
+
+
+def _strength(judged: Iterable[Finding], variant: str) -> float:
+    """How strongly the first success metrics speak for a treatment, in standard errors."""
+    success = [f for f in judged if f.row.variant == variant and f.row.role == "success" and f.test]
+    return max((abs(f.test.statistic) for f in success if f.test and f.status == "superior"), default=0.0)
+
+
+def _reason(code: str, finding: Finding) -> Reason:
+    row, test, level = finding.row, finding.test, 1 - finding.alpha
+    if test is None:
+        return Reason(code, f"`{row.metric}` of {row.variant}: {row.reason or 'undefined'}", row.variant, row.metric)
+    is_relative = isinstance(finding.null, Relative)
+    region = test.relative(level) if is_relative else test.interval(level)
+    estimate = test.relative_estimate if is_relative else test.estimate
+    null = finding.null.value if isinstance(finding.null, Relative) else finding.null
+    scale = estimate / test.statistic if is_relative and test.statistic else test.stderr
+    low, high = (rounded(getattr(region, name, float("inf")), scale) for name in ("low", "high"))
+    return Reason(
+        code,
+        f"`{row.metric}` of {row.variant} {_PHRASES[code]}: {_words(estimate, region, is_relative)} against {_number(null, is_relative)}",
+        row.variant,
+        row.metric,
+        rounded(estimate, scale),
+        low,
+        high,
+        rounded(null),
+        is_relative,
+        rounded(level),
+        rounded(test.pvalue),
+        test.method,
+    )
+
+
+_PHRASES = {
+    "HARM_SHOWN": "is shown to be worse",
+    "SUCCESS_SUPERIOR": "is shown to be better",
+    "GUARDRAIL_NONINFERIOR": "is shown not to be worse than its margin",
+    "GUARDRAIL_NONINFERIORITY_NOT_SHOWN": "is not shown to be within its margin",
+    "SUCCESS_NOT_SHOWN": "is not shown to be better",
+    "NO_DATA": "has no data",
+}
+
+
+def _words(estimate: float, region: ConfidenceSet, percent: bool) -> str:
+    shown = f"{region.level:.5g} set {region.shape}"
+    if hasattr(region, "low"):
+        shown = f"[{_number(region.low, percent)}, {_number(region.high, percent)}] at level {region.level:.5g}"
+    return f"{_number(estimate, percent)}, {shown},"
+
+
+def _number(value: float, percent: bool) -> str:
+    return f"{value:+.3%}" if percent else f"{value:+.4g}"

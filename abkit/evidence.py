@@ -1,0 +1,287 @@
+"""What every test returns and every rule reads: confidence sets and `TestResult`.
+
+A p-value, an interval and a relative interval of one result come from one inverted test, so that the set
+leaves out the null exactly when p < 1 - level.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from abkit import _check, _tails
+from abkit.types import ALTERNATIVES, RELATIVE_METHODS, Alternative, Null, Relative, RelativeMethod
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """All values from `low` to `high`; an end is infinite where the test has one side.
+
+    Examples
+    --------
+    >>> from abkit import Interval
+    >>> low, high = Interval(-0.1, 0.3, 0.95)
+    >>> Interval(-0.1, 0.3, 0.95).contains(0)
+    True
+    """
+
+    low: float
+    high: float
+    level: float
+
+    shape = "bounded"
+
+    def contains(self, value: float) -> bool:
+        """Whether the test at 1 - level does not reject `value`."""
+        return self.low <= value <= self.high
+
+    def __iter__(self) -> Iterator[float]:
+        return iter((self.low, self.high))
+
+
+@dataclass(frozen=True, slots=True)
+class HalfLines:
+    """All values up to `below`, and all from `above`: everything but what lies between them.
+
+    A relative effect has this set when the control's mean cannot be told from zero but the difference can.
+
+    Examples
+    --------
+    >>> from abkit import HalfLines
+    >>> HalfLines(-1.5, 0.2, 0.95).contains(0)
+    False
+    """
+
+    below: float
+    above: float
+    level: float
+
+    shape = "half-lines"
+
+    def contains(self, value: float) -> bool:
+        """Whether the test at 1 - level does not reject `value`."""
+        return value <= self.below or value >= self.above
+
+
+@dataclass(frozen=True, slots=True)
+class WholeLine:
+    """Every value: the data exclude nothing at this level.
+
+    Examples
+    --------
+    >>> from abkit import WholeLine
+    >>> WholeLine(0.95).contains(1e9)
+    True
+    """
+
+    level: float
+
+    shape = "whole-line"
+
+    @property
+    def low(self) -> float:
+        """Minus infinity."""
+        return -math.inf
+
+    @property
+    def high(self) -> float:
+        """Infinity."""
+        return math.inf
+
+    def contains(self, value: float) -> bool:
+        """Always true."""
+        return True
+
+    def __iter__(self) -> Iterator[float]:
+        return iter((self.low, self.high))
+
+
+ConfidenceSet = Interval | HalfLines | WholeLine
+
+
+class Effect(Protocol):
+    """An estimate that can test any null and invert that test."""
+
+    @property
+    def estimate(self) -> float: ...
+    @property
+    def stderr(self) -> float: ...
+    @property
+    def df(self) -> float: ...
+    @property
+    def control(self) -> float: ...
+    @property
+    def treatment(self) -> float: ...
+    def statistic(self, null: Null) -> float: ...
+    def interval(self, level: float, alternative: Alternative) -> ConfidenceSet: ...
+    def relative(self, level: float, alternative: Alternative, method: RelativeMethod | None) -> ConfidenceSet: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """The answer of a hypothesis test of treatment minus control.
+
+    Parameters
+    ----------
+    method : str
+        The name of the test.
+    effect : Effect
+        The estimate with what is needed to test another null or to change the level.
+    alternative : {"two-sided", "greater", "less"}
+        What the p-value is against; "greater": the treatment exceeds the control by more than `null`.
+    null : float or Relative
+        The difference under the null hypothesis, absolute or as a share of the control's mean.
+    statistic, pvalue : float
+        nan where the test is undefined; `reason` then says why.
+    reason : str or None
+        Why the test is undefined.
+
+    Examples
+    --------
+    >>> import abkit as ab
+    >>> result = ab.welch_test([10, 12, 11, 10, 11], [12, 13, 12, 11, 13])
+    >>> round(result.estimate, 2), round(result.pvalue, 4)
+    (1.4, 0.0305)
+    >>> [round(v, 2) for v in result.interval(0.95)]
+    [0.17, 2.63]
+    >>> [round(v, 3) for v in result.relative(0.95)]
+    [0.015, 0.257]
+    """
+
+    __test__ = False  # pytest would take the name for a test
+
+    method: str
+    effect: Effect
+    alternative: Alternative
+    null: Null
+    statistic: float
+    pvalue: float
+    reason: str | None = None
+
+    @property
+    def estimate(self) -> float:
+        """Treatment minus control."""
+        return self.effect.estimate
+
+    @property
+    def stderr(self) -> float:
+        """Standard error of the estimate."""
+        return self.effect.stderr
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom; infinite for a normal reference."""
+        return self.effect.df
+
+    @property
+    def control(self) -> float:
+        """The control's mean."""
+        return self.effect.control
+
+    @property
+    def treatment(self) -> float:
+        """The treatment's mean."""
+        return self.effect.treatment
+
+    @property
+    def relative_estimate(self) -> float:
+        """The estimate as a share of the size of the control's mean; nan where that mean is zero."""
+        return self.estimate / abs(self.control) if self.control else math.nan
+
+    def interval(self, level: float = 0.95) -> ConfidenceSet:
+        """Every difference that the test, in this alternative, does not reject at 1 - level.
+
+        Parameters
+        ----------
+        level : float
+            Confidence level, between 0 and 1.
+        """
+        level = _check.within("level", level, 0, 1)
+        return WholeLine(level) if self.reason else self.effect.interval(level, self.alternative)
+
+    def relative(self, level: float = 0.95, method: RelativeMethod | None = None) -> ConfidenceSet:
+        """Every difference, as a share of the control's mean, that the test does not reject at 1 - level.
+
+        Parameters
+        ----------
+        level : float
+            Confidence level, between 0 and 1.
+        method : {"fieller", "delta", "log"}, optional
+            By default the inversion of the test itself: Fieller's set for means, the score set for
+            proportions. Its shape depends on how surely the control's mean differs from zero: an `Interval`,
+            two `HalfLines`, or the `WholeLine`. "delta" and "log" are first-order approximations that can
+            contradict the test; "log" needs two means of the same sign.
+
+        Raises
+        ------
+        ValueError
+            An unknown method, or "log" with means that differ in sign.
+        """
+        level = _check.within("level", level, 0, 1)
+        if method is not None:
+            _check.choice("method", method, RELATIVE_METHODS)
+        return WholeLine(level) if self.reason else self.effect.relative(level, self.alternative, method)
+
+    def with_null(self, null: Null, alternative: Alternative | None = None) -> TestResult:
+        """The same effect tested against another null."""
+        return run_test(self.method, self.effect, alternative or self.alternative, null)
+
+    def to_dict(self, level: float = 0.95) -> dict[str, Any]:
+        """Plain values for JSON; undefined and infinite numbers are None."""
+        values = {
+            "method": self.method,
+            "estimate": self.estimate,
+            "stderr": self.stderr,
+            "df": self.df,
+            "statistic": self.statistic,
+            "pvalue": self.pvalue,
+            "control": self.control,
+            "treatment": self.treatment,
+            "relative": self.relative_estimate,
+        }
+        return {
+            **{key: finite_or_none(value) for key, value in values.items()},
+            "alternative": self.alternative,
+            "null": {"relative": self.null.value} if isinstance(self.null, Relative) else self.null,
+            "interval": set_to_dict(self.interval(level)),
+            "relative_interval": set_to_dict(self.relative(level)),
+            "reason": self.reason,
+        }
+
+
+def run_test(method: str, effect: Effect, alternative: Alternative, null: Null) -> TestResult:
+    """Test an effect against a null."""
+    _check.choice("alternative", alternative, ALTERNATIVES)
+    null = null if isinstance(null, Relative) else _check.number("null", null)
+    statistic = effect.statistic(null)
+    if math.isnan(statistic):
+        reason = "every unit of both variants has the same value, so the variance is zero"
+        return TestResult(method, effect, alternative, null, math.nan, math.nan, reason)
+    return TestResult(method, effect, alternative, null, statistic, _tails.pvalue(statistic, effect.df, alternative))
+
+
+def sided(low: float, high: float, level: float, alternative: Alternative) -> Interval:
+    """The interval that belongs to an alternative: one end is infinite where there is one side."""
+    return Interval(
+        -math.inf if alternative == "less" else low, math.inf if alternative == "greater" else high, level
+    )
+
+
+def tail_of(level: float, alternative: Alternative) -> float:
+    """The probability that is left out at each end of a confidence set that has one."""
+    return (1 - level) / 2 if alternative == "two-sided" else 1 - level
+
+
+def finite_or_none(value: Any) -> Any:
+    """None in place of a nan or an infinity: nothing else leaves the process."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def set_to_dict(region: ConfidenceSet) -> dict[str, Any]:
+    """A confidence set as JSON; an infinite end is None."""
+    if isinstance(region, HalfLines):
+        return {"shape": region.shape, "below": region.below, "above": region.above, "level": region.level}
+    low, high = finite_or_none(region.low), finite_or_none(region.high)
+    return {"shape": region.shape, "low": low, "high": high, "level": region.level}

@@ -1,0 +1,244 @@
+"""The plan of an experiment: what is measured, when it is looked at, and what must hold."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from abkit import _check
+from abkit.errors import PlanError
+from abkit.logs import Request, label_name
+from abkit.metrics import Metric
+from abkit.sequential import KINDS as MONITORS
+from abkit.sequential import FixedHorizon, Monitor
+from abkit.types import MISSING, Missing
+
+if TYPE_CHECKING:
+    import os
+
+    from abkit.report import Report
+
+Adjust = Literal["holm", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """When the data count as broken.
+
+    Parameters
+    ----------
+    alpha : float
+        Level of the checks by a test: sample ratio, missing outcomes, quality metrics. Between 0 and 1; small,
+        because a healthy experiment must hardly ever be stopped by them.
+    contaminated : float
+        Largest share of units seen in several variants, and of rows that contradict their duplicates. From 0 to 1.
+
+    Examples
+    --------
+    >>> import abkit as ab
+    >>> ab.Quality()
+    Quality(alpha=0.001, contaminated=0.01)
+    """
+
+    alpha: float = 0.001
+    contaminated: float = 0.01
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alpha", _check.within("quality.alpha", self.alpha, 0, 1))
+        share = _check.at_least("quality.contaminated", self.contaminated, 0)
+        if share > 1:
+            raise ValueError(f"`quality.contaminated` must be at most 1; got {share:g}.")
+        object.__setattr__(self, "contaminated", share)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A plan: made before the data are seen, digested, and the same in Python and in a file.
+
+    Parameters
+    ----------
+    unit : str
+        The column of the randomised unit. Several rows of a unit are added up.
+    variant : str
+        The column that says which variant a unit was given.
+    control : str, int or bool
+        The variant that the others are compared with.
+    metrics : mapping of name to Metric
+        What is measured, and what is asked of it.
+    monitor : Monitor
+        When the evidence is looked at.
+    allocation : mapping of variant to weight, optional
+        The variants and their intended shares. By default equal shares of the variants that the log holds.
+        Named, other variants are left out and counted, absent ones are noticed, and the log is read once less.
+    segments : list of str
+        Columns whose values, one per unit, also get results of their own.
+    exposure : str, optional
+        A column of booleans (or 0 and 1); rows where it is not true are left out and counted.
+    key : list of str
+        Columns that identify a row; further rows with the same key are duplicates, left out and counted.
+    missing : {"error", "drop", "zero"}
+        What null outcomes mean, for metrics that do not say it themselves.
+    adjust : {"holm", "none"}
+        How alpha is shared among success metrics and treatments.
+    quality : Quality
+        When the data count as broken, which blocks a promotion.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A field outside its domain; the message names it. From a file or dict, a `PlanError`.
+
+    Examples
+    --------
+    >>> import abkit as ab
+    >>> experiment = ab.Experiment(
+    ...     unit="user", variant="variant", control="control",
+    ...     metrics={"revenue": ab.Mean("revenue"), "crashes": ab.Mean(
+    ...         "crashes", role="guardrail", direction="decrease", margin=ab.relative(0.05))},
+    ... )
+    >>> ab.Experiment.from_dict(experiment.to_dict()) == experiment
+    True
+    """
+
+    unit: str
+    variant: str
+    control: str
+    metrics: Mapping[str, Metric]
+    monitor: Monitor = field(default_factory=FixedHorizon)
+    allocation: Mapping[str, float] | None = None
+    segments: tuple[str, ...] = ()
+    exposure: str | None = None
+    key: tuple[str, ...] = ()
+    missing: Missing = "error"
+    adjust: Adjust = "holm"
+    quality: Quality = field(default_factory=Quality)
+
+    def __post_init__(self) -> None:
+        _check.text("unit", self.unit)
+        _check.text("variant", self.variant)
+        if self.unit == self.variant:
+            raise ValueError(f"`variant` must be another column than `unit`; got {self.unit!r} twice.")
+        if not isinstance(self.control, (str, int, bool)):
+            raise TypeError(f"`control` must be the name of a variant; got {_check.show(self.control)}.")
+        if self.exposure is not None:
+            _check.text("exposure", self.exposure)
+        if not isinstance(self.monitor, tuple(MONITORS.values())):
+            raise TypeError(f"`monitor` must be a monitor such as FixedHorizon(); got {_check.show(self.monitor)}.")
+        if not isinstance(self.quality, Quality):
+            raise TypeError(f"`quality` must be Quality(...); got {_check.show(self.quality)}.")
+        _check.choice("missing", self.missing, MISSING)
+        _check.choice("adjust", self.adjust, ("holm", "none"))
+        values = {
+            "control": _check.text("control", label_name(self.control)),
+            "metrics": _checked_metrics(self.metrics),
+            "segments": _check.names("segments", self.segments),
+            "key": _check.names("key", self.key),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "allocation", self._checked_allocation())
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Experiment:
+        """Read a plan from a YAML or JSON file; a `PlanError` says in one sentence what is wrong with it."""
+        from abkit.adapters._plan_file import read_mapping
+
+        return cls.from_dict(read_mapping(path))
+
+    @classmethod
+    def from_dict(cls, data: object) -> Experiment:
+        """Read what `to_dict` wrote; a `PlanError` says in one sentence what is wrong with it."""
+        from abkit._plan import read_plan
+
+        return read_plan(data)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as plain values, every field named; the content of a plan file."""
+        from abkit._plan import write_plan
+
+        return write_plan(self)
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the plan; the order of its fields and metrics does not matter."""
+        text = json.dumps(self.to_dict(), sort_keys=True, allow_nan=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def request(self) -> Request:
+        """What this plan asks of a log."""
+        return Request(
+            self.unit,
+            self.variant,
+            self.control,
+            tuple(metric.block(name, self.missing) for name, metric in self.metrics.items()),
+            None if self.allocation is None else tuple(self.allocation),
+            self.segments,
+            self.exposure,
+            self.key,
+        )
+
+    def analyze(self, log: object) -> Report:
+        """Estimate every metric, check the data, and report.
+
+        Parameters
+        ----------
+        log : table or path
+            pandas, Polars (eager or lazy), PyArrow, DuckDB relation, Ibis table, PySpark or Dask frame; or the
+            path of a Parquet or CSV file, or a pattern for several.
+
+        Returns
+        -------
+        Report
+
+        Raises
+        ------
+        DataError
+            The log cannot answer what the plan asks; the message names the column and what to do.
+        """
+        from abkit.adapters._analyze import read_statistics
+        from abkit.report import make_report
+
+        return make_report(self, read_statistics(log, self.request()))
+
+    def _checked_allocation(self) -> Mapping[str, float] | None:
+        if self.allocation is None:
+            return None
+        if not isinstance(self.allocation, Mapping):
+            raise TypeError(f"`allocation` must map variants to weights; got {_check.show(self.allocation)}.")
+        weights = {label_name(k): _check.at_least(f"allocation.{k}", v, 0) for k, v in self.allocation.items()}
+        if self.control not in weights:
+            raise ValueError(f"`allocation` must name the control {self.control!r}; got {', '.join(weights)}.")
+        if len(weights) < 2:
+            raise ValueError("`allocation` must name at least two variants.")
+        if not weights[self.control] > 0:
+            raise ValueError(f"`allocation.{self.control}` must be above 0: without a control nothing is compared.")
+        return MappingProxyType(weights)
+
+
+def _checked_metrics(metrics: object) -> Mapping[str, Metric]:
+    if not isinstance(metrics, Mapping):
+        raise TypeError(f"`metrics` must map names to metrics; got {_check.show(metrics)}.")
+    if not metrics:
+        raise ValueError("`metrics` must have at least one metric.")
+    for name, metric in metrics.items():
+        _check.text("metrics", name)
+        if not isinstance(metric, Metric):
+            raise TypeError(f"`metrics.{name}` must be a metric such as Mean(...); got {_check.show(metric)}.")
+    return MappingProxyType(dict(metrics))
+
+
+def as_experiment(plan: object) -> Experiment:
+    """A plan given as an Experiment, as plain values, or as the path of a file."""
+    import os
+
+    if isinstance(plan, Experiment):
+        return plan
+    if isinstance(plan, Mapping):
+        return Experiment.from_dict(plan)
+    if isinstance(plan, (str, os.PathLike)):
+        return Experiment.from_file(plan)
+    raise PlanError(f"`plan` must be an Experiment, a dict, or the path of a plan file; got {_check.show(plan)}.")

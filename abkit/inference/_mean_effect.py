@@ -1,0 +1,130 @@
+"""The effect on a mean, or on anything that is linear in means to first order."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from abkit import _tails
+from abkit.evidence import ConfidenceSet, HalfLines, WholeLine, sided, tail_of
+from abkit.types import Alternative, Null, Relative, RelativeMethod
+
+
+@dataclass(frozen=True, slots=True)
+class MeanEffect:
+    """Two means with the variances and covariance of their estimates, and a t or normal reference.
+
+    The relative effect is treatment minus control over |control|. Its null rho is tested by the contrast
+    T - C - rho |C| with the degrees of freedom of the difference, and inverted as Fieller (1954,
+    JRSS B 16(2), sec. 3) inverts it, so that absolute and relative answers agree at zero.
+    """
+
+    control: float
+    treatment: float
+    var_control: float
+    var_treatment: float
+    covariance: float
+    df: float
+
+    @property
+    def estimate(self) -> float:
+        """Treatment minus control."""
+        return self.treatment - self.control
+
+    @property
+    def variance(self) -> float:
+        """Variance of the estimate."""
+        return max(self.var_control + self.var_treatment - 2 * self.covariance, 0.0)
+
+    @property
+    def stderr(self) -> float:
+        """Standard error of the estimate."""
+        return math.sqrt(self.variance)
+
+    def statistic(self, null: Null) -> float:
+        """(estimate - null) / its standard error; nan where that error is zero."""
+        if isinstance(null, Relative):
+            return self._relative_statistic(null.value)
+        return (self.estimate - null) / self.stderr if self.stderr > 0 else math.nan
+
+    def interval(self, level: float, alternative: Alternative) -> ConfidenceSet:
+        """estimate -+ critical value x standard error."""
+        margin = _tails.critical(tail_of(level, alternative), self.df) * self.stderr
+        return sided(self.estimate - margin, self.estimate + margin, level, alternative)
+
+    def relative(self, level: float, alternative: Alternative, method: RelativeMethod | None) -> ConfidenceSet:
+        """The relative effect's confidence set, by Fieller unless another method is named."""
+        c = _tails.critical(tail_of(level, alternative), self.df)
+        if method in (None, "fieller"):
+            return self._fieller(c, level, alternative)
+        return self._delta(c, level, alternative) if method == "delta" else self._log(c, level, alternative)
+
+    def _relative_statistic(self, rho: float) -> float:
+        weight = 1 + rho * self._sign
+        variance = self.var_treatment + weight * weight * self.var_control - 2 * weight * self.covariance
+        return (self.treatment - weight * self.control) / math.sqrt(variance) if variance > 0 else math.nan
+
+    @property
+    def _sign(self) -> float:
+        return -1.0 if self.control < 0 else 1.0
+
+    def _fieller(self, c: float, level: float, alternative: Alternative) -> ConfidenceSet:
+        # {rho : (D - rho |C|)^2 <= c^2 Var(D - rho |C|)} is a rho^2 - 2 b rho + d <= 0
+        size, with_size = abs(self.control), self._sign * (self.covariance - self.var_control)
+        a = size * size - c * c * self.var_control
+        b = self.estimate * size - c * c * with_size
+        d = self.estimate * self.estimate - c * c * self.variance
+        root = b * b - a * d
+        if a > 0:
+            low, high = _roots(a, b, d, math.sqrt(max(root, 0.0)))
+            return sided(low, high, level, alternative) if c >= 0 else sided(high, low, level, alternative)
+        if root <= 0 or a == 0 or c < 0:
+            return WholeLine(level)
+        below, above = _roots(a, b, d, math.sqrt(root))
+        rejected_upwards = self._relative_statistic((below + above) / 2) > 0
+        if alternative != "two-sided" and (alternative == "greater") != rejected_upwards:
+            return WholeLine(level)
+        return HalfLines(below, above, level)
+
+    def _delta(self, c: float, level: float, alternative: Alternative) -> ConfidenceSet:
+        if self.control == 0:
+            return WholeLine(level)
+        ratio = self.treatment / self.control
+        variance = self.var_treatment + ratio * ratio * self.var_control - 2 * ratio * self.covariance
+        margin = c * math.sqrt(max(variance, 0.0)) / abs(self.control)
+        center = self.estimate / abs(self.control)
+        return sided(center - margin, center + margin, level, alternative)
+
+    def _log(self, c: float, level: float, alternative: Alternative) -> ConfidenceSet:
+        if not self.treatment * self.control > 0:
+            raise ValueError(
+                "`method` 'log' needs two means of the same sign; "
+                f"got {self.control:g} and {self.treatment:g}. Use 'fieller'."
+            )
+        ratio = self.treatment / self.control
+        variance = (
+            self.var_treatment / self.treatment**2
+            + self.var_control / self.control**2
+            - 2 * self.covariance / (self.treatment * self.control)
+        )
+        factor = math.exp(c * math.sqrt(max(variance, 0.0)))
+        ends = sorted(((ratio / factor - 1) * self._sign, (ratio * factor - 1) * self._sign))
+        return sided(ends[0], ends[1], level, alternative)
+
+
+def _roots(a: float, b: float, d: float, root: float) -> tuple[float, float]:
+    """Both roots of a x^2 - 2 b x + d in order, without cancellation."""
+    q = b + math.copysign(root, b)
+    if q == 0:
+        return (0.0, 0.0)
+    first, second = q / a, d / q
+    return (first, second) if first <= second else (second, first)
+
+
+def satterthwaite(var_control: float, n_control: int, var_treatment: float, n_treatment: int) -> float:
+    """Degrees of freedom of a sum of two independent variances (Satterthwaite 1946, Biometrics Bulletin 2)."""
+    largest = max(var_control, var_treatment)
+    if largest == 0:
+        return math.inf
+    c, t = var_control / largest, var_treatment / largest
+    return (c + t) ** 2 / (c * c / (n_control - 1) + t * t / (n_treatment - 1))

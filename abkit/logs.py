@@ -1,0 +1,107 @@
+"""What a plan asks of a log, and the statistics that come back: the contract between metrics and engines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from abkit.suffstats import CoMoments
+from abkit.types import Cap, Missing
+
+#: The segment of units that have several values of a segment column, or none.
+NO_SEGMENT = "(none)"
+
+
+def label_name(value: object) -> str:
+    """The name of a variant or a segment: true and false, whole numbers without a point, else its text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One number per unit: its rows added up, their largest value, or the one value that they all have."""
+
+    column: str
+    per_unit: Literal["sum", "max", "same"]
+    cap: Cap | None = None
+    binary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The variables of one metric: a unit has all of them or is not in the block."""
+
+    metric: str
+    variables: tuple[Variable, ...]
+    missing: Missing
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """All that one analysis needs from a log."""
+
+    unit: str
+    variant: str
+    control: str
+    blocks: tuple[Block, ...]
+    labels: tuple[str, ...] | None = None
+    segments: tuple[str, ...] = ()
+    exposure: str | None = None
+    key: tuple[str, ...] = ()
+
+    def columns(self) -> tuple[str, ...]:
+        """Every column that is read, once, in order."""
+        named = [self.unit, self.variant, *self.segments, *self.key]
+        named += [self.exposure] if self.exposure else []
+        named += [variable.column for block in self.blocks for variable in block.variables]
+        return tuple(dict.fromkeys(named))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The units of one variant, within one combination of segments."""
+
+    variant: str
+    segments: tuple[str, ...]
+    units: int
+    moments: dict[str, CoMoments]
+
+
+@dataclass(frozen=True, slots=True)
+class Capping:
+    """Where a variable was capped, and how many units that changed."""
+
+    metric: str
+    column: str
+    threshold: float
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What the log held and what was left out of it; every number is a count of rows or of units."""
+
+    rows: int
+    rows_without_unit: int = 0
+    rows_without_variant: int = 0
+    rows_without_key: int = 0
+    rows_not_exposed: int = 0
+    rows_duplicated: int = 0
+    rows_contradictory: int = 0
+    units: int = 0
+    units_in_several_variants: int = 0
+    units_in_unknown_variants: int = 0
+    missing: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LogStatistics:
+    """What comes back from a log: groups, the audit, and thresholds of caps."""
+
+    groups: tuple[Group, ...]
+    audit: Audit
+    cappings: tuple[Capping, ...] = ()

@@ -1,0 +1,9 @@
+"""Metrics, one kind a file: columns into statistics, statistics into an effect."""
+
+from abkit.metrics._mean import Mean as Mean
+from abkit.metrics._metric import Metric as Metric
+from abkit.metrics._proportion import Proportion as Proportion
+from abkit.metrics._ratio import Ratio as Ratio
+
+#: Every kind of metric that a plan can name.
+KINDS: dict[str, type[Metric]] = {kind.kind: kind for kind in (Mean, Proportion, Ratio)}

@@ -1,0 +1,131 @@
+"""What every metric has: a role, a direction, a margin, covariates, and a rule for missing values."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from abkit import _check
+from abkit.evidence import Effect
+from abkit.logs import Block, Variable
+from abkit.suffstats import CoMoments
+from abkit.types import DIRECTIONS, MISSING, ROLES, Cap, Covariate, Direction, Missing, Null, Relative, Role, Sum
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric(ABC):
+    """What is measured on each unit, and what is asked of it.
+
+    Parameters
+    ----------
+    role : {"success", "guardrail", "deterioration", "quality"}
+        success: at least one must improve for a promotion. guardrail: must be shown not to be worse by more than
+        `margin`. deterioration: must not be shown to be worse. quality: must not differ at all, because
+        treatment cannot touch it; a difference means that the experiment is broken.
+    direction : {"increase", "decrease"}
+        Which way is better.
+    margin : float or Relative, optional
+        A size, at least 0, in the metric's unit or as a share of the control's mean: the largest harm that a
+        guardrail tolerates (required there), or the smallest gain that counts for a success (0 by default).
+    covariates : str, Sum, or a list of them
+        Pre-period columns that explain the metric; what the treatment may have changed must not be among them.
+        A name is a column with one value per unit, `Sum(name)` one whose rows are added up.
+    missing : {"error", "drop", "zero"}, optional
+        What to do with rows whose value is null or nan: refuse the log, leave the row out of this metric, or
+        count it as zero. By default what the plan says.
+    """
+
+    role: Role = "success"
+    direction: Direction = "increase"
+    margin: float | Relative | None = None
+    covariates: tuple[Covariate, ...] = ()
+    missing: Missing | None = None
+
+    kind: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        _check.choice("role", self.role, ROLES)
+        _check.choice("direction", self.direction, DIRECTIONS)
+        if self.missing is not None:
+            _check.choice("missing", self.missing, MISSING)
+        object.__setattr__(self, "margin", self._checked_margin())
+        object.__setattr__(self, "covariates", _checked_covariates(self.covariates))
+        self._check()
+
+    @abstractmethod
+    def _check(self) -> None:
+        """Check the fields of this kind of metric."""
+
+    @abstractmethod
+    def outcomes(self) -> tuple[Variable, ...]:
+        """The outcome variables per unit, without covariates."""
+
+    @abstractmethod
+    def effect(self, control: CoMoments, treatment: CoMoments) -> tuple[str, Effect]:
+        """The name of the test, and the effect, from the block's statistics of two variants.
+
+        Raises
+        ------
+        ValueError
+            The statistics are too few or too degenerate for an effect; the message says why.
+        """
+
+    def block(self, name: str, missing: Missing) -> Block:
+        """What this metric asks of a log, under the name that the plan gives it."""
+        return Block(name, self.outcomes() + tuple(map(_variable, self.covariates)), self.missing or missing)
+
+    @property
+    def sign(self) -> float:
+        """1 where higher is better, -1 where lower is."""
+        return 1.0 if self.direction == "increase" else -1.0
+
+    def null(self) -> Null:
+        """The effect on the edge: the tolerated harm of a guardrail, the smallest gain of a success."""
+        size = 0.0 if self.margin is None else self.margin
+        sign = -self.sign if self.role in ("guardrail", "deterioration") else self.sign
+        return Relative(sign * size.value) if isinstance(size, Relative) else sign * size
+
+    def _checked_margin(self) -> float | Relative | None:
+        if self.margin is None:
+            if self.role == "guardrail":
+                raise ValueError(
+                    "`margin` must be given for a guardrail: the largest harm that is tolerated, such as "
+                    "relative(0.01). To only watch for harm, use the role 'deterioration'."
+                )
+            return None
+        if self.role == "quality":
+            raise ValueError("`margin` must not be given for a quality metric, which must not differ at all.")
+        if isinstance(self.margin, Relative):
+            _check.at_least("margin", self.margin.value, 0)
+            return self.margin
+        return _check.at_least("margin", self.margin, 0)
+
+
+def require_units(control: CoMoments, treatment: CoMoments) -> None:
+    """Refuse variants too small for a variance, and for the slopes of the covariates."""
+    needed = 1 + max(len(control.names), 1)
+    for variant, n in (("control", control.n), ("treatment", treatment.n)):
+        if n < needed:
+            raise ValueError(f"the {variant} has {n} unit(s), and at least {needed} are needed")
+
+
+def _variable(covariate: Covariate) -> Variable:
+    return Variable(covariate.column, "sum") if isinstance(covariate, Sum) else Variable(covariate, "same")
+
+
+def _checked_covariates(value: object) -> tuple[Covariate, ...]:
+    listed = (value,) if isinstance(value, (str, Sum)) else value
+    if not isinstance(listed, Iterable):
+        raise TypeError(f"`covariates` must be a column or a list of columns; got {_check.show(value)}.")
+    result = tuple(item if isinstance(item, Sum) else _check.text("covariates", item) for item in listed)
+    if len(set(result)) != len(result):
+        raise ValueError("`covariates` must not repeat a column.")
+    return result
+
+
+def checked_cap(name: str, cap: object) -> None:
+    """A cap must be a `Cap`, so that it is plain whether a number is a quantile or a value."""
+    if cap is not None and not isinstance(cap, Cap):
+        raise TypeError(f"`{name}` must be Cap(quantile=...) or Cap(value=...); got {_check.show(cap)}.")

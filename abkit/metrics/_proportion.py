@@ -1,0 +1,61 @@
+"""The share of units with an outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from abkit import _check
+from abkit.evidence import Effect
+from abkit.inference import linear_effect, mean_arm, proportion_test
+from abkit.logs import Variable
+from abkit.metrics._metric import Metric, require_units
+from abkit.suffstats import CoMoments, Counts
+from abkit.types import ROWS
+
+
+@dataclass(frozen=True)
+class Proportion(Metric):
+    """The share of units that have an outcome, such as the conversion rate per user.
+
+    Parameters
+    ----------
+    value : str
+        A column of 0 and 1, or of booleans; a unit succeeds if any of its rows does.
+    role, direction, margin, covariates, missing
+        See `Metric`.
+
+    Notes
+    -----
+    Tested by `proportion_test` (score); with covariates as a `Mean` of zeros and ones.
+
+    Examples
+    --------
+    >>> import abkit as ab
+    >>> ab.Proportion("converted", role="guardrail", margin=0.002).null()
+    -0.002
+    """
+
+    value: str
+    kind: ClassVar[str] = "proportion"
+
+    def _check(self) -> None:
+        _check.text("value", self.value)
+        if self.value == ROWS:
+            raise ValueError("`value` must be a column of 0 and 1; got ROWS.")
+
+    def outcomes(self) -> tuple[Variable, ...]:
+        """One if any row of the unit has a one."""
+        return (Variable(self.value, "max", binary=True),)
+
+    def effect(self, control: CoMoments, treatment: CoMoments) -> tuple[str, Effect]:
+        """Score test of two counts; with covariates, adjusted means."""
+        if self.covariates:
+            require_units(control, treatment)
+            return "welch, covariate-adjusted", linear_effect(mean_arm(control), mean_arm(treatment))
+        result = proportion_test(_counts(control), _counts(treatment))
+        return result.method, result.effect
+
+
+def _counts(moments: CoMoments) -> Counts:
+    return Counts(int(moments.n), round(int(moments.n) * float(moments.mean[0])))

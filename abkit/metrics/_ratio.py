@@ -1,0 +1,67 @@
+"""The ratio of two per-unit totals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from abkit import _check
+from abkit.evidence import Effect
+from abkit.inference import linear_effect, ratio_arm
+from abkit.logs import Variable
+from abkit.metrics._metric import Metric, checked_cap, require_units
+from abkit.suffstats import CoMoments
+from abkit.types import Cap
+
+
+@dataclass(frozen=True)
+class Ratio(Metric):
+    """Total of one column over total of another, such as clicks per view, with units as clusters.
+
+    Parameters
+    ----------
+    numerator, denominator : str
+        The columns; where a unit has several rows they are added up. `ROWS` as the denominator counts rows: the
+        mean of a row, with the standard error clustered by unit.
+    cap, denominator_cap : Cap, optional
+        Caps of the units' numerators and denominators, each found on the same units.
+    role, direction, margin, covariates, missing
+        See `Metric`.
+
+    Notes
+    -----
+    Tested by `ratio_test` (delta method); covariates adjust the linearised ratio.
+
+    Examples
+    --------
+    >>> import abkit as ab
+    >>> ab.Ratio("voted", ab.ROWS, role="success").denominator
+    'ROWS'
+    """
+
+    numerator: str
+    denominator: str
+    cap: Cap | None = None
+    denominator_cap: Cap | None = None
+    kind: ClassVar[str] = "ratio"
+
+    def _check(self) -> None:
+        _check.text("numerator", self.numerator)
+        _check.text("denominator", self.denominator)
+        if self.numerator == self.denominator:
+            raise ValueError(f"`denominator` must differ from the numerator; got {self.numerator!r} twice.")
+        checked_cap("cap", self.cap)
+        checked_cap("denominator_cap", self.denominator_cap)
+
+    def outcomes(self) -> tuple[Variable, ...]:
+        """Numerator and denominator per unit."""
+        return Variable(self.numerator, "sum", self.cap), Variable(self.denominator, "sum", self.denominator_cap)
+
+    def effect(self, control: CoMoments, treatment: CoMoments) -> tuple[str, Effect]:
+        """Difference of ratios by the delta method, adjusted where there are covariates."""
+        require_units(control, treatment)
+        for variant, moments in (("control", control), ("treatment", treatment)):
+            if moments.mean[1] == 0:
+                raise ValueError(f"the denominator `{self.denominator}` adds up to zero in the {variant}")
+        method = "delta, covariate-adjusted" if self.covariates else "delta"
+        return method, linear_effect(ratio_arm(control), ratio_arm(treatment))

@@ -1,0 +1,320 @@
+"""What an analysis found: estimates, intervals, checks, and what was left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from abkit import _tails
+from abkit.errors import DataError, PlanError
+from abkit.evidence import TestResult, finite_or_none, run_test
+from abkit.experiment import Experiment
+from abkit.inference import mean_arm, ratio_arm, srm_test, variance_kept
+from abkit.logs import Group, LogStatistics
+from abkit.metrics import Metric, Ratio
+from abkit.suffstats import CoMoments
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class MetricResult:
+    """One metric of one treatment against the control, overall or within a segment.
+
+    `test` is None where there is nothing to test; `reason` then says why. `control` and `treatment` are the
+    variants' own means, before any adjustment; `variance_kept` is the share of the estimate's variance that
+    covariates leave.
+    """
+
+    metric: str
+    variant: str
+    segment: str | None
+    role: str
+    direction: str
+    n_control: int
+    n_treatment: int
+    control: float
+    treatment: float
+    test: TestResult | None
+    reason: str | None
+    variance_kept: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check of the data: passed, failed, or unknown, with a sentence and the number that it rests on."""
+
+    id: str
+    status: str
+    message: str
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """The analysis of a log under a plan.
+
+    Printed, it is a scorecard; in a notebook, a table. `to_frame` gives the results to other tools.
+    """
+
+    experiment: Experiment
+    statistics: LogStatistics
+    variants: tuple[str, ...]
+    units: dict[str, int]
+    results: tuple[MetricResult, ...]
+    segments: tuple[MetricResult, ...]
+    checks: tuple[Check, ...]
+
+    @property
+    def level(self) -> float:
+        """The confidence level of the intervals shown, 1 - alpha."""
+        return 1 - self.experiment.monitor.alpha
+
+    def result(self, metric: str, variant: str | None = None, segment: str | None = None) -> TestResult:
+        """The two-sided test of a metric's difference from the control.
+
+        Parameters
+        ----------
+        metric : str
+            Its name in the plan.
+        variant : str, optional
+            The treatment; may be left out where there is one only.
+        segment : str, optional
+            Such as "country=DE", where the plan has segments.
+
+        Raises
+        ------
+        PlanError
+            No such metric, variant or segment.
+        DataError
+            There is nothing to test; the message says why.
+        """
+        if variant is None:
+            if len(self.variants) != 2:
+                raise PlanError(f"`variant` must be one of {', '.join(self.variants[1:])}.")
+            variant = self.variants[1]
+        rows = self.results if segment is None else self.segments
+        for row in rows:
+            if (row.metric, row.variant, row.segment) == (metric, str(variant), segment):
+                if row.test is None:
+                    raise DataError(f"`{metric}` of {variant!r} has no result: {row.reason}.")
+                return row.test
+        known = sorted({(row.metric, row.variant, row.segment or "") for row in rows})
+        listed = "; ".join(" / ".join(filter(None, names)) for names in known[:12])
+        raise PlanError(f"the report has no {metric!r} of {variant!r}{f' in {segment!r}' * bool(segment)}; it has {listed}.")
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One flat row a result, for tables: plain numbers, None where undefined."""
+        return [_flat(row, self.level) for row in (*self.results, *self.segments)]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A pandas DataFrame with one row a metric, treatment and segment."""
+        from abkit.adapters._tables import to_pandas
+
+        return to_pandas(self.to_dicts())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values for JSON, undefined numbers as None."""
+        return {
+            "schema": "abkit.report/1",
+            "plan_sha256": self.experiment.sha256,
+            "level": self.level,
+            "variants": list(self.variants),
+            "units": dict(self.units),
+            "results": self.to_dicts(),
+            "checks": [asdict(check) for check in self.checks],
+            "audit": asdict(self.statistics.audit),
+            "caps": [asdict(capping) for capping in self.statistics.cappings],
+        }
+
+    def __str__(self) -> str:
+        from abkit._render import report_text
+
+        return report_text(self)
+
+    def _repr_html_(self) -> str:
+        from abkit._render import report_html
+
+        return report_html(self)
+
+
+def make_report(experiment: Experiment, statistics: LogStatistics) -> Report:
+    """Tests and checks from a log's statistics."""
+    merged = merge_groups(statistics.groups)
+    treatments = _treatments(experiment, merged)
+    variants = (experiment.control, *treatments)
+    if experiment.control not in merged:
+        raise DataError(f"the log has no units of the control {experiment.control!r}; nothing can be compared.")
+    if not any(treatment in merged for treatment in treatments):
+        raise DataError(f"the log has units of the control {experiment.control!r} only; nothing can be compared.")
+    units = {variant: merged[variant].units if variant in merged else 0 for variant in variants}
+    results = tuple(
+        _compare(name, metric, merged.get(experiment.control), merged.get(variant), variant, None)
+        for name, metric in experiment.metrics.items()
+        for variant in treatments
+    )
+    checks = (
+        _sample_ratio(experiment, units),
+        *_contamination(experiment, statistics),
+        *_missing(experiment, merged, treatments),
+        *_quality_metrics(experiment, results),
+    )
+    segments = tuple(_segment_results(experiment, statistics.groups, treatments))
+    return Report(experiment, statistics, variants, units, results, segments, checks)
+
+
+def merge_groups(groups: Iterable[Group]) -> dict[str, Group]:
+    """The groups of each variant pooled into one."""
+    merged: dict[str, Group] = {}
+    for group in groups:
+        if group.variant in merged:
+            before = merged[group.variant]
+            moments = {name: before.moments[name] + new for name, new in group.moments.items()}
+            merged[group.variant] = Group(group.variant, (), before.units + group.units, moments)
+        else:
+            merged[group.variant] = Group(group.variant, (), group.units, group.moments)
+    return merged
+
+
+def _treatments(experiment: Experiment, merged: dict[str, Group]) -> list[str]:
+    if experiment.allocation is None:
+        return sorted(variant for variant in merged if variant != experiment.control)
+    named = experiment.allocation.items()
+    return [v for v, weight in named if v != experiment.control and (weight > 0 or v in merged)]
+
+
+def _compare(
+    name: str, metric: Metric, control: Group | None, treatment: Group | None, variant: str, segment: str | None
+) -> MetricResult:
+    c, t = (group.moments[name] if group else None for group in (control, treatment))
+    n_c, n_t = (int(moments.n) if moments else 0 for moments in (c, t))
+    values = _value(metric, c), _value(metric, t)
+    shared = (name, variant, segment, metric.role, metric.direction, n_c, n_t, *values)
+    if c is None or t is None or not n_c or not n_t:
+        return MetricResult(*shared, None, f"no units in {'the control' if not n_c else 'the treatment'}")
+    try:
+        test = run_test(*metric.effect(c, t), "two-sided", 0.0)
+    except ValueError as error:
+        return MetricResult(*shared, None, str(error))
+    if test.reason:
+        return MetricResult(*shared, None, test.reason)
+    return MetricResult(*shared, test, None, _kept(metric, c, t))
+
+
+def _value(metric: Metric, moments: CoMoments | None) -> float:
+    if moments is None or not moments.n:
+        return math.nan
+    if isinstance(metric, Ratio):
+        return float(moments.mean[0] / moments.mean[1]) if moments.mean[1] else math.nan
+    return float(moments.mean[0])
+
+
+def _kept(metric: Metric, control: CoMoments, treatment: CoMoments) -> float:
+    arm = ratio_arm if isinstance(metric, Ratio) else mean_arm
+    return variance_kept(arm(control), arm(treatment)) if metric.covariates else 1.0
+
+
+def _sample_ratio(experiment: Experiment, units: dict[str, int]) -> Check:
+    allocation = experiment.allocation or dict.fromkeys(units, 1.0)
+    result = srm_test(units, {variant: allocation[variant] for variant in units})
+    shares = " : ".join(f"{allocation[variant]:g}" for variant in units)
+    meant = f"{shares} planned" if experiment.allocation else "equal shares assumed: the plan has no `allocation`"
+    observed = " : ".join(f"{n:,}" for n in units.values())
+    status = "fail" if result.pvalue < experiment.quality.alpha else "pass"
+    if math.isnan(result.pvalue):
+        status = "unknown"
+    message = f"units {observed}, {meant}; p = {result.pvalue:.3g}"
+    return Check("sample_ratio", status, message, finite_or_none(result.pvalue))
+
+
+def _contamination(experiment: Experiment, statistics: LogStatistics) -> Iterator[Check]:
+    audit, limit = statistics.audit, experiment.quality.contaminated
+    share = audit.units_in_several_variants / audit.units if audit.units else 0.0
+    message = f"{audit.units_in_several_variants:,} of {audit.units:,} units in several variants, left out"
+    yield Check("contamination", "fail" if share > limit else "pass", f"{message} (limit {limit:.2%})", share)
+    if experiment.key:
+        rows = audit.rows_contradictory
+        share = rows / audit.rows if audit.rows else 0.0
+        message = f"{audit.rows_duplicated:,} duplicate rows left out, {rows:,} keys with rows that contradict each other"
+        yield Check("duplicates", "fail" if share > limit else "pass", f"{message} (limit {limit:.2%})", share)
+
+
+def _missing(experiment: Experiment, merged: dict[str, Group], treatments: list[str]) -> Iterator[Check]:
+    """Dropped outcomes must be as frequent in every variant, else what is left is not comparable."""
+    groups = [merged[variant] for variant in (experiment.control, *treatments) if variant in merged]
+    for name in experiment.metrics:
+        lost = [group.units - int(group.moments[name].n) for group in groups]
+        if not any(lost):
+            continue
+        units = [group.units for group in groups]
+        share = sum(lost) / sum(units)
+        if share < 1:
+            statistic = math.fsum((k - n * share) ** 2 / (n * share * (1 - share)) for k, n in zip(lost, units, strict=True))
+            pvalue = _tails.chi_square_survival(statistic, len(groups) - 1)
+        else:
+            pvalue = 1.0
+        listed = ", ".join(f"{group.variant} {k / group.units:.2%}" for group, k in zip(groups, lost, strict=True))
+        status = "fail" if pvalue < experiment.quality.alpha else "pass"
+        yield Check(f"missing:{name}", status, f"units without a value: {listed}; p = {pvalue:.3g}", pvalue)
+
+
+def _quality_metrics(experiment: Experiment, results: Iterable[MetricResult]) -> Iterator[Check]:
+    for row in results:
+        if row.role != "quality":
+            continue
+        label = f"quality:{row.metric}:{row.variant}"
+        if row.test is None:
+            yield Check(label, "unknown", f"`{row.metric}` of {row.variant}: {row.reason}")
+            continue
+        status = "fail" if row.test.pvalue < experiment.quality.alpha else "pass"
+        message = f"`{row.metric}` of {row.variant} must not differ; p = {row.test.pvalue:.3g}"
+        yield Check(label, status, message, row.test.pvalue)
+
+
+def _segment_results(experiment: Experiment, groups: tuple[Group, ...], treatments: list[str]) -> Iterator[MetricResult]:
+    for i, column in enumerate(experiment.segments):
+        for value in sorted({group.segments[i] for group in groups}):
+            merged = merge_groups(group for group in groups if group.segments[i] == value)
+            for name, metric in experiment.metrics.items():
+                for variant in treatments:
+                    control, treatment = merged.get(experiment.control), merged.get(variant)
+                    yield _compare(name, metric, control, treatment, variant, f"{column}={value}")
+
+
+def _flat(row: MetricResult, level: float) -> dict[str, Any]:
+    flat: dict[str, Any] = {
+        "metric": row.metric,
+        "variant": row.variant,
+        "segment": row.segment,
+        "role": row.role,
+        "direction": row.direction,
+        "n_control": row.n_control,
+        "n_treatment": row.n_treatment,
+        "control": row.control,
+        "treatment": row.treatment,
+    }
+    test = row.test
+    if test is not None:
+        interval, relative = test.interval(level), test.relative(level)
+        flat |= {
+            "estimate": test.estimate,
+            "low": getattr(interval, "low", None),
+            "high": getattr(interval, "high", None),
+            "relative": test.relative_estimate,
+            "relative_low": getattr(relative, "low", None),
+            "relative_high": getattr(relative, "high", None),
+            "relative_shape": relative.shape,
+            "stderr": test.stderr,
+            "df": test.df,
+            "statistic": test.statistic,
+            "pvalue": test.pvalue,
+            "variance_kept": row.variance_kept,
+            "method": test.method,
+        }
+    else:
+        numbers = ("estimate", "low", "high", "relative", "relative_low", "relative_high", "relative_shape")
+        flat |= dict.fromkeys((*numbers, "stderr", "df", "statistic", "pvalue", "variance_kept", "method"))
+    return {**{key: finite_or_none(value) for key, value in flat.items()}, "reason": row.reason}

@@ -1,0 +1,5 @@
+"""Sufficient statistics: frozen, mergeable with `+`, with a strict JSON round trip."""
+
+from abkit.suffstats._comoments import CoMoments as CoMoments
+from abkit.suffstats._counts import Counts as Counts
+from abkit.suffstats._moments import Moments as Moments
