@@ -24,7 +24,7 @@ def number(name: str, value: object) -> float:
         hint = " Convert it with float() if its digits allow." if type(value).__name__ == "Decimal" else ""
         raise TypeError(f"`{name}` must be a number; got {show(value)}.{hint}")
     _refuse_narrow(name, value)
-    result = float(value)  # type: ignore[arg-type]
+    result = float(value)
     if isinstance(value, Integral) and int(result) != int(value):
         raise TypeError(f"`{name}` must be exact in 64-bit floating point; got {show(value)}.")
     if not math.isfinite(result):

@@ -11,7 +11,17 @@ from abkit.evidence import ConfidenceSet, HalfLines, WholeLine
 if TYPE_CHECKING:
     from abkit.report import MetricResult, Report
 
-HEADER = ("metric", "role", "treatment", "control", "change", "{level:.0%} interval", "relative", "{level:.0%} interval", "p")
+HEADER = (
+    "metric",
+    "role",
+    "treatment",
+    "control",
+    "change",
+    "{level:.0%} interval",
+    "relative",
+    "{level:.0%} interval",
+    "p",
+)
 
 
 def report_text(report: Report) -> str:
@@ -34,7 +44,9 @@ def report_html(report: Report) -> str:
     head = "".join(f"<th style='text-align:left'>{html.escape(cell)}</th>" for cell in ("variant", *header))
     rows = (*report.results, *report.segments)
     body = "".join(
-        "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in (_where(row), *cells)) + "</tr>"
+        "<tr>"
+        + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in (_where(row), *cells))
+        + "</tr>"
         for row in rows
         for cells in [_cells(row, report.level)]
     )
@@ -54,9 +66,15 @@ def audit_notes(report: Report) -> Iterator[str]:
         (audit.rows_without_key, f"{of} without a key: left out"),
         (audit.rows_not_exposed, f"{of} not exposed: left out"),
         (audit.rows_duplicated, f"{of} are duplicates of a key: left out"),
-        (audit.rows_contradictory, "keys have rows that contradict each other: the largest value of each column was kept"),
+        (
+            audit.rows_contradictory,
+            "keys have rows that contradict each other: the largest value of each column was kept",
+        ),
         (audit.units_in_several_variants, f"of {audit.units:,} units are in several variants: left out"),
-        (audit.units_in_unknown_variants, f"of {audit.units:,} units are in variants that the plan does not name: left out"),
+        (
+            audit.units_in_unknown_variants,
+            f"of {audit.units:,} units are in variants that the plan does not name: left out",
+        ),
     )
     for count, what in counted:
         if count:
@@ -66,8 +84,8 @@ def audit_notes(report: Report) -> Iterator[str]:
             done = "left out of" if block.missing == "drop" else "counted as zero in"
             yield f"{audit.missing[column]:,} {of} have no `{column}`: {done} `{block.metric}`"
     for cap in report.statistics.cappings:
-        share = cap.units / max(sum(report.units.values()), 1)
-        yield f"`{cap.column}` of `{cap.metric}` is capped at {cap.threshold:g}: {cap.units:,} units ({share:.2%}) changed"
+        share = f"{cap.units:,} units ({cap.units / max(sum(report.units.values()), 1):.2%})"
+        yield f"`{cap.column}` of `{cap.metric}` is capped at {cap.threshold:g}, which changed {share}"
 
 
 def number(value: float) -> str:
@@ -108,7 +126,17 @@ def _where(row: MetricResult) -> str:
 def _cells(row: MetricResult, level: float) -> tuple[str, ...]:
     role = f"{row.role} {'+' if row.direction == 'increase' else '-'}"
     if row.test is None:
-        return (row.metric, role, number(row.treatment), number(row.control), f"no result: {row.reason}", "", "", "", "")
+        return (
+            row.metric,
+            role,
+            number(row.treatment),
+            number(row.control),
+            f"no result: {row.reason}",
+            "",
+            "",
+            "",
+            "",
+        )
     test = row.test
     return (
         row.metric,

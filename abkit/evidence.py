@@ -90,7 +90,7 @@ class WholeLine:
         """Infinity."""
         return math.inf
 
-    def contains(self, value: float) -> bool:
+    def contains(self, value: float) -> bool:  # noqa: ARG002 - the face of a confidence set
         """Always true."""
         return True
 
@@ -105,18 +105,33 @@ class Effect(Protocol):
     """An estimate that can test any null and invert that test."""
 
     @property
-    def estimate(self) -> float: ...
+    def estimate(self) -> float:
+        """Treatment minus control."""
+
     @property
-    def stderr(self) -> float: ...
+    def stderr(self) -> float:
+        """Standard error of the estimate."""
+
     @property
-    def df(self) -> float: ...
+    def df(self) -> float:
+        """Degrees of freedom of the reference; infinite for the normal."""
+
     @property
-    def control(self) -> float: ...
+    def control(self) -> float:
+        """The control's mean."""
+
     @property
-    def treatment(self) -> float: ...
-    def statistic(self, null: Null) -> float: ...
-    def interval(self, level: float, alternative: Alternative) -> ConfidenceSet: ...
-    def relative(self, level: float, alternative: Alternative, method: RelativeMethod | None) -> ConfidenceSet: ...
+    def treatment(self) -> float:
+        """The treatment's mean."""
+
+    def statistic(self, null: Null) -> float:
+        """How many standard errors the estimate lies above a null; nan where that is undefined."""
+
+    def interval(self, level: float, alternative: Alternative) -> ConfidenceSet:
+        """Differences that the test does not reject."""
+
+    def relative(self, level: float, alternative: Alternative, method: RelativeMethod | None) -> ConfidenceSet:
+        """Differences, as shares of the control's mean, that the test does not reject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,9 +279,7 @@ def run_test(method: str, effect: Effect, alternative: Alternative, null: Null) 
 
 def sided(low: float, high: float, level: float, alternative: Alternative) -> Interval:
     """The interval that belongs to an alternative: one end is infinite where there is one side."""
-    return Interval(
-        -math.inf if alternative == "less" else low, math.inf if alternative == "greater" else high, level
-    )
+    return Interval(-math.inf if alternative == "less" else low, math.inf if alternative == "greater" else high, level)
 
 
 def tail_of(level: float, alternative: Alternative) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -110,9 +110,9 @@ class Experiment:
     metrics: Mapping[str, Metric]
     monitor: Monitor = field(default_factory=FixedHorizon)
     allocation: Mapping[str, float] | None = None
-    segments: tuple[str, ...] = ()
+    segments: str | Sequence[str] = ()
     exposure: str | None = None
-    key: tuple[str, ...] = ()
+    key: str | Sequence[str] = ()
     missing: Missing = "error"
     adjust: Adjust = "holm"
     quality: Quality = field(default_factory=Quality)
@@ -122,8 +122,9 @@ class Experiment:
         _check.text("variant", self.variant)
         if self.unit == self.variant:
             raise ValueError(f"`variant` must be another column than `unit`; got {self.unit!r} twice.")
-        if not isinstance(self.control, (str, int, bool)):
-            raise TypeError(f"`control` must be the name of a variant; got {_check.show(self.control)}.")
+        control: object = self.control
+        if not isinstance(control, (str, int)):
+            raise TypeError(f"`control` must be the name of a variant; got {_check.show(control)}.")
         if self.exposure is not None:
             _check.text("exposure", self.exposure)
         if not isinstance(self.monitor, tuple(MONITORS.values())):
@@ -133,7 +134,7 @@ class Experiment:
         _check.choice("missing", self.missing, MISSING)
         _check.choice("adjust", self.adjust, ("holm", "none"))
         values = {
-            "control": _check.text("control", label_name(self.control)),
+            "control": _check.text("control", label_name(control)),
             "metrics": _checked_metrics(self.metrics),
             "segments": _check.names("segments", self.segments),
             "key": _check.names("key", self.key),
@@ -176,9 +177,9 @@ class Experiment:
             self.control,
             tuple(metric.block(name, self.missing) for name, metric in self.metrics.items()),
             None if self.allocation is None else tuple(self.allocation),
-            self.segments,
+            _check.names("segments", self.segments),
             self.exposure,
-            self.key,
+            _check.names("key", self.key),
         )
 
     def analyze(self, log: object) -> Report:

@@ -104,7 +104,9 @@ class Report:
                 return row.test
         known = sorted({(row.metric, row.variant, row.segment or "") for row in rows})
         listed = "; ".join(" / ".join(filter(None, names)) for names in known[:12])
-        raise PlanError(f"the report has no {metric!r} of {variant!r}{f' in {segment!r}' * bool(segment)}; it has {listed}.")
+        raise PlanError(
+            f"the report has no {metric!r} of {variant!r}{f' in {segment!r}' * bool(segment)}; it has {listed}."
+        )
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One flat row a result, for tables: plain numbers, None where undefined."""
@@ -238,7 +240,9 @@ def _contamination(experiment: Experiment, statistics: LogStatistics) -> Iterato
     if experiment.key:
         rows = audit.rows_contradictory
         share = rows / audit.rows if audit.rows else 0.0
-        message = f"{audit.rows_duplicated:,} duplicate rows left out, {rows:,} keys with rows that contradict each other"
+        message = (
+            f"{audit.rows_duplicated:,} duplicate rows left out, {rows:,} keys with rows that contradict each other"
+        )
         yield Check("duplicates", "fail" if share > limit else "pass", f"{message} (limit {limit:.2%})", share)
 
 
@@ -252,7 +256,9 @@ def _missing(experiment: Experiment, merged: dict[str, Group], treatments: list[
         units = [group.units for group in groups]
         share = sum(lost) / sum(units)
         if share < 1:
-            statistic = math.fsum((k - n * share) ** 2 / (n * share * (1 - share)) for k, n in zip(lost, units, strict=True))
+            statistic = math.fsum(
+                (k - n * share) ** 2 / (n * share * (1 - share)) for k, n in zip(lost, units, strict=True)
+            )
             pvalue = _tails.chi_square_survival(statistic, len(groups) - 1)
         else:
             pvalue = 1.0
@@ -274,7 +280,9 @@ def _quality_metrics(experiment: Experiment, results: Iterable[MetricResult]) ->
         yield Check(label, status, message, row.test.pvalue)
 
 
-def _segment_results(experiment: Experiment, groups: tuple[Group, ...], treatments: list[str]) -> Iterator[MetricResult]:
+def _segment_results(
+    experiment: Experiment, groups: tuple[Group, ...], treatments: list[str]
+) -> Iterator[MetricResult]:
     for i, column in enumerate(experiment.segments):
         for value in sorted({group.segments[i] for group in groups}):
             merged = merge_groups(group for group in groups if group.segments[i] == value)

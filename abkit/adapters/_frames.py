@@ -32,7 +32,7 @@ def open_log(log: object, columns: Sequence[str]) -> nw.LazyFrame[Any]:
 
     try:
         with _narwhals_warnings_off():
-            frame = nw.from_native(log)  # type: ignore[call-overload]
+            frame: nw.DataFrame[Any] | nw.LazyFrame[Any] = nw.from_native(log)
     except (TypeError, NarwhalsError) as error:
         raise DataError(
             f"`log` must be a table (pandas, Polars, PyArrow, DuckDB, Ibis, PySpark, Dask) or a path to a Parquet "
@@ -42,7 +42,7 @@ def open_log(log: object, columns: Sequence[str]) -> nw.LazyFrame[Any]:
         return _in_duckdb("from_df", log)
     if frame.implementation.is_pyarrow():
         return _in_duckdb("from_arrow", log)
-    return frame.lazy()  # type: ignore[no-any-return]
+    return frame.lazy()
 
 
 def collect(frame: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
@@ -52,7 +52,7 @@ def collect(frame: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
         columns = relation.columns
         return [dict(zip(columns, row, strict=True)) for row in relation.fetchall()]
     with _narwhals_warnings_off():
-        return frame.collect().rows(named=True)  # type: ignore[return-value]
+        return frame.collect().rows(named=True)
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def _from_path(path: str, columns: Sequence[str]) -> nw.LazyFrame[Any]:
     suffix = suffix if suffix in SUFFIXES else Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise DataError(f"the log {path!r} must be a {', '.join(SUFFIXES)} file; convert it, or pass a table.")
-    if not glob.glob(path):
+    if not glob.glob(path):  # noqa: PTH207 - an absolute pattern, which Path.glob refuses
         raise DataError(f"the log {path!r} does not exist; check the path.")
     if Path(path).is_dir():
         raise DataError(f"the log {path!r} is a folder; name its files, such as '{path}/*{suffix}'.")
@@ -97,7 +97,7 @@ def _parsed_once(path: str, columns: Sequence[str]) -> nw.LazyFrame[Any]:
         except duckdb.Error:
             if rows_for_types == -1:
                 raise
-    return nw.from_native(connection.table("log"))  # type: ignore[no-any-return]
+    return nw.from_native(connection.table("log"))
 
 
 def _in_duckdb(reader: str, source: object) -> nw.LazyFrame[Any]:

@@ -70,7 +70,9 @@ def find_labels(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], re
         if len(names) == len(found):
             listed = ", ".join(map(repr, names)) or "none at all"
             hint = _check.suggest(request.control, names)
-            raise DataError(f"the log has no control {request.control!r} in `{request.variant}`; it has {listed}.{hint}")
+            raise DataError(
+                f"the log has no control {request.control!r} in `{request.variant}`; it has {listed}.{hint}"
+            )
         if not names:
             raise DataError(f"the log has one variant only, {request.control!r}; nothing can be compared.")
         return [Label(name, found[name]) for name in (request.control, *sorted(names))]
@@ -178,9 +180,7 @@ def round_center(mean: float | None, spread: float | None) -> float:
     return round(mean / unit) * unit
 
 
-def _distinct(
-    frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], request: Request
-) -> dict[str, Any]:
+def _distinct(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], request: Request) -> dict[str, Any]:
     import narwhals as nw
 
     rows = frame.filter(keep_rows(schema, request)).select(nw.col(request.variant).alias("v")).unique()
@@ -222,7 +222,7 @@ def _exposed(schema: dict[str, nw.dtypes.DType], column: str) -> nw.Expr:
     import narwhals as nw
 
     yes = nw.col(column) if schema[column].is_boolean() else nw.col(column) != 0
-    return nw.when(yes).then(nw.lit(True)).otherwise(nw.lit(False))
+    return nw.when(yes).then(nw.lit(1)).otherwise(nw.lit(0)) == 1
 
 
 def _count(condition: nw.Expr) -> nw.Expr:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from typing import Any
 
 from abkit.decision._decision import CheckStatus as CheckStatus
@@ -120,11 +121,9 @@ def _risk(report: Report) -> Risk:
 
 
 def _evidence(report: Report, metrics: tuple[MetricStatus, ...], checks: tuple[CheckStatus, ...]) -> Any:
-    from dataclasses import asdict
-
-    audit = asdict(report.statistics.audit)
-    found = [asdict(item) for item in sorted((*metrics, *checks), key=repr)]
-    return {"units": report.units, "audit": audit, "found": found}
+    found = sorted((asdict(metric) for metric in metrics), key=lambda item: (item["metric"], item["variant"]))
+    checked = sorted((asdict(check) for check in checks), key=lambda item: str(item["id"]))
+    return {"units": report.units, "audit": asdict(report.statistics.audit), "metrics": found, "checks": checked}
 
 
 def _digest(value: Any) -> str:

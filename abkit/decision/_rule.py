@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from abkit.decision._decision import MetricStatus, Reason, rounded
-from abkit.evidence import ConfidenceSet, TestResult
+from abkit.evidence import ConfidenceSet, HalfLines, TestResult
 from abkit.inference import holm
 from abkit.report import MetricResult, Report
 from abkit.types import Null, Relative, Verdict
@@ -147,9 +147,10 @@ def _reason(code: str, finding: Finding) -> Reason:
     null = finding.null.value if isinstance(finding.null, Relative) else finding.null
     scale = estimate / test.statistic if is_relative and test.statistic else test.stderr
     low, high = (rounded(getattr(region, name, float("inf")), scale) for name in ("low", "high"))
+    found = f"{_words(estimate, region, is_relative)} against {_number(null, is_relative)}"
     return Reason(
         code,
-        f"`{row.metric}` of {row.variant} {_PHRASES[code]}: {_words(estimate, region, is_relative)} against {_number(null, is_relative)}",
+        f"`{row.metric}` of {row.variant} {_PHRASES[code]}: {found}",
         row.variant,
         row.metric,
         rounded(estimate, scale),
@@ -174,10 +175,11 @@ _PHRASES = {
 
 
 def _words(estimate: float, region: ConfidenceSet, percent: bool) -> str:
-    shown = f"{region.level:.5g} set {region.shape}"
-    if hasattr(region, "low"):
-        shown = f"[{_number(region.low, percent)}, {_number(region.high, percent)}] at level {region.level:.5g}"
-    return f"{_number(estimate, percent)}, {shown},"
+    if isinstance(region, HalfLines):
+        shown = f"up to {_number(region.below, percent)} or from {_number(region.above, percent)}"
+    else:
+        shown = f"[{_number(region.low, percent)}, {_number(region.high, percent)}]"
+    return f"{_number(estimate, percent)}, {shown} at level {region.level:.5g},"
 
 
 def _number(value: float, percent: bool) -> str:

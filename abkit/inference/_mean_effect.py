@@ -48,7 +48,7 @@ class MeanEffect:
         return (self.estimate - null) / self.stderr if self.stderr > 0 else math.nan
 
     def interval(self, level: float, alternative: Alternative) -> ConfidenceSet:
-        """estimate -+ critical value x standard error."""
+        """Estimate -+ critical value x standard error."""
         margin = _tails.critical(tail_of(level, alternative), self.df) * self.stderr
         return sided(self.estimate - margin, self.estimate + margin, level, alternative)
 

@@ -1,4 +1,4 @@
-"""Sample-ratio mismatch: did the units arrive in the shares that were meant?"""
+"""Sample-ratio mismatch."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ class SrmResult:
 def srm_test(
     counts: Mapping[Any, int] | Sequence[int], allocation: Mapping[Any, float] | Sequence[float] | None = None
 ) -> SrmResult:
-    """Sample-ratio mismatch: are the numbers of units what the allocation promised?
+    """Sample-ratio mismatch.
+
+    Answers: are the numbers of units what the allocation promised?
 
     Parameters
     ----------
@@ -110,7 +112,7 @@ def _aligned(
             if variant not in allocation:
                 raise ValueError(f"`allocation` must have a weight for every variant; got none for {variant!r}.")
         counts, allocation = [counts.get(variant, 0) for variant in allocation], list(allocation.values())
-    units, weights = list(counts), list(allocation)  # type: ignore[arg-type]
+    units, weights = list(counts), list(allocation)
     if not units or len(units) != len(weights):
         raise ValueError(f"`counts` and `allocation` must be equally long; got {len(units)} and {len(weights)}.")
     return units, weights

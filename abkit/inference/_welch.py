@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from abkit.evidence import TestResult, run_test
 from abkit.inference._mean_effect import MeanEffect, satterthwaite
@@ -60,9 +61,10 @@ def welch_test(
     >>> [round(end, 2) for end in result.interval(0.95)]  # the treatment is 0.18 to 2.62 above the control
     [0.18, 2.62]
     """
-    c, t = _arms(control, treatment)
-    var_c, var_t = _variance(c) / c.n, _variance(t) / t.n
-    return run_test("welch", _effect(c, t, var_c, var_t, satterthwaite(var_c, c.n, var_t, t.n)), alternative, null)
+    c, t = _sample("control", control), _sample("treatment", treatment)
+    var_c, var_t = c.variance / c.n, t.variance / t.n
+    df = satterthwaite(var_c, c.n, var_t, t.n)
+    return run_test("welch", MeanEffect(c.mean, t.mean, var_c, var_t, 0.0, df), alternative, null)
 
 
 def student_test(
@@ -108,10 +110,11 @@ def student_test(
     >>> round(student_test([10, 12, 11, 10, 11], [12, 13, 12, 11, 13]).pvalue, 4)
     0.0295
     """
-    c, t = _arms(control, treatment)
+    c, t = _sample("control", control), _sample("treatment", treatment)
     df = c.n + t.n - 2
-    pooled = (float(c.m2) + float(t.m2)) / df
-    return run_test("student", _effect(c, t, pooled / c.n, pooled / t.n, float(df)), alternative, null)
+    pooled = ((c.n - 1) * c.variance + (t.n - 1) * t.variance) / df
+    effect = MeanEffect(c.mean, t.mean, pooled / c.n, pooled / t.n, 0.0, df)
+    return run_test("student", effect, alternative, null)
 
 
 def z_test(
@@ -157,27 +160,23 @@ def z_test(
     >>> round(result.statistic, 3), round(result.pvalue, 4)
     (2.473, 0.0134)
     """
-    c, t = _arms(control, treatment)
-    return run_test("z", _effect(c, t, _variance(c) / c.n, _variance(t) / t.n, math.inf), alternative, null)
+    c, t = _sample("control", control), _sample("treatment", treatment)
+    effect = MeanEffect(c.mean, t.mean, c.variance / c.n, t.variance / t.n, 0.0, math.inf)
+    return run_test("z", effect, alternative, null)
 
 
-def moments_of(name: str, data: object) -> Moments:
-    """Moments as they are, or those of a sample; one group of at least two units."""
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    n: int
+    mean: float
+    variance: float
+
+
+def _sample(name: str, data: object) -> _Sample:
+    """Size, mean and variance of one group of at least two units."""
     moments = data if isinstance(data, Moments) else Moments.from_sample(data)
     if not isinstance(moments.n, int):
         raise ValueError(f"`{name}` must describe one group; got statistics of many.")
     if moments.n < 2:
         raise ValueError(f"`{name}` must have at least 2 units; got {moments.n}.")
-    return moments
-
-
-def _arms(control: object, treatment: object) -> tuple[Moments, Moments]:
-    return moments_of("control", control), moments_of("treatment", treatment)
-
-
-def _variance(moments: Moments) -> float:
-    return float(moments.variance)
-
-
-def _effect(control: Moments, treatment: Moments, var_control: float, var_treatment: float, df: float) -> MeanEffect:
-    return MeanEffect(float(control.mean), float(treatment.mean), var_control, var_treatment, 0.0, df)
+    return _Sample(moments.n, float(moments.mean), float(moments.m2) / (moments.n - 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -40,7 +40,7 @@ class Metric(ABC):
     role: Role = "success"
     direction: Direction = "increase"
     margin: float | Relative | None = None
-    covariates: tuple[Covariate, ...] = ()
+    covariates: Covariate | Sequence[Covariate] = ()
     missing: Missing | None = None
 
     kind: ClassVar[str]
@@ -74,7 +74,9 @@ class Metric(ABC):
 
     def block(self, name: str, missing: Missing) -> Block:
         """What this metric asks of a log, under the name that the plan gives it."""
-        return Block(name, self.outcomes() + tuple(map(_variable, self.covariates)), self.missing or missing)
+        return Block(
+            name, self.outcomes() + tuple(map(_variable, _checked_covariates(self.covariates))), self.missing or missing
+        )
 
     @property
     def sign(self) -> float:

@@ -79,11 +79,11 @@ def real_numbers(name: str, value: object) -> float | Float64Array:
     return _check.number(name, value)
 
 
-def same_shape(expected: tuple[int, ...], **arrays: object) -> None:
+def same_shape(expected: tuple[int, ...], **arrays: npt.ArrayLike) -> None:
     """Every field must describe the same groups."""
     for name, value in arrays.items():
-        if np.shape(value) != expected:  # type: ignore[arg-type]
-            raise ValueError(f"`{name}` must have shape {expected}; got {np.shape(value)}.")  # type: ignore[arg-type]
+        if np.shape(value) != expected:
+            raise ValueError(f"`{name}` must have shape {expected}; got {np.shape(value)}.")
 
 
 def scalar(value: Any) -> Any:

@@ -1,0 +1,5 @@
+"""`python -m abkit` is the `abkit` program."""
+
+from abkit.cli import run
+
+run()

@@ -1,0 +1,134 @@
+"""The command line: analyze, decide, schema, demo."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from abkit import __version__
+from abkit.errors import AbkitError, DataError
+
+PROMOTE, ROLLBACK, USAGE, DATA, INTERNAL, CONTINUE, BLOCKED = 0, 10, 64, 65, 70, 75, 76
+EXIT_CODES = f"""exit codes of decide:
+  {PROMOTE} promote   {ROLLBACK} roll back   {CONTINUE} continue   {BLOCKED} continue, blocked: a person must look
+  {USAGE} the plan or the command line is wrong   {DATA} the log is wrong   {INTERNAL} a fault of abkit itself"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Usage errors exit with 64: 1 and 2 are what crashes and shells use, and never a verdict."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        code = parsed.run(parsed)
+        sys.stdout.flush()
+        return int(code)
+    except DataError as error:
+        return _fail(DATA, str(error))
+    except (AbkitError, ValueError) as error:
+        return _fail(USAGE, str(error))
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - what is left of the output has no reader
+        return INTERNAL
+    except Exception as error:  # noqa: BLE001 - a deployer must read a fault as a fault, never as a verdict
+        return _fail(INTERNAL, f"internal error, please report it: {type(error).__name__}: {error}")
+
+
+def run() -> NoReturn:
+    """The `abkit` program."""
+    try:
+        code = main()
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else USAGE
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # leave at once: tearing down the engines takes longer than most decisions, and some print about it
+    os._exit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="abkit", description="From a logged experiment to a decision.")
+    parser.add_argument("--version", action="version", version=f"abkit {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+
+    analyze = commands.add_parser("analyze", help="estimate every metric of a plan on a log, and check the data")
+    _plan_and_log(analyze)
+    analyze.add_argument("--format", choices=("text", "json", "html"), default="text")
+    analyze.set_defaults(run=_analyze)
+
+    decide = commands.add_parser(
+        "decide",
+        help="promote, continue or roll back",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _plan_and_log(decide)
+    decide.add_argument("--format", choices=("text", "json"), default="text")
+    decide.set_defaults(run=_decide)
+
+    schema = commands.add_parser("schema", help="the JSON Schema of a plan file, or of a decision")
+    schema.add_argument("of", choices=("plan", "decision"))
+    schema.set_defaults(run=_schema)
+
+    demo = commands.add_parser("demo", help="two experiments from log to verdict, with nothing to prepare")
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _plan_and_log(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("plan", help="a plan file: .yaml or .json")
+    parser.add_argument("log", help="a log: .parquet, .csv, .csv.gz, or a quoted pattern for several")
+
+
+def _analyze(parsed: argparse.Namespace) -> int:
+    from abkit.experiment import Experiment
+
+    report = Experiment.from_file(parsed.plan).analyze(parsed.log)
+    if parsed.format == "html":
+        print(report._repr_html_())
+    else:
+        print(json.dumps(report.to_dict(), allow_nan=False) if parsed.format == "json" else report)
+    return 0
+
+
+def _decide(parsed: argparse.Namespace) -> int:
+    from abkit.decision import decide
+
+    decision = decide(parsed.plan, parsed.log)
+    print(decision.to_json() if parsed.format == "json" else decision)
+    if decision.verdict == "continue":
+        return BLOCKED if decision.blocked else CONTINUE
+    return PROMOTE if decision.verdict == "promote" else ROLLBACK
+
+
+def _schema(parsed: argparse.Namespace) -> int:
+    from abkit._schema import decision_schema, plan_schema
+
+    print(json.dumps(plan_schema() if parsed.of == "plan" else decision_schema(), indent=2))
+    return 0
+
+
+def _demo(_: argparse.Namespace) -> int:
+    from abkit._demo import show
+
+    show()
+    return 0
+
+
+def _fail(code: int, message: str) -> int:
+    print(f"abkit: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    run()
