@@ -6,6 +6,7 @@ Predicates are positive (`not low < value < high` raises), so that nan never pas
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from numbers import Integral, Real
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 T = TypeVar("T")
+_LONGEST = 60
 Float64Array = npt.NDArray[np.float64]
 
 
@@ -24,11 +26,14 @@ def number(name: str, value: object) -> float:
         hint = " Convert it with float() if its digits allow." if type(value).__name__ == "Decimal" else ""
         raise TypeError(f"`{name}` must be a number; got {show(value)}.{hint}")
     _refuse_narrow(name, value)
-    result = float(value)
-    if isinstance(value, Integral) and int(result) != int(value):
-        raise TypeError(f"`{name}` must be exact in 64-bit floating point; got {show(value)}.")
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf
     if not math.isfinite(result):
         raise ValueError(f"`{name}` must be finite; got {show(value)}.")
+    if isinstance(value, Integral) and int(result) != int(value):
+        raise TypeError(f"`{name}` must be exact in 64-bit floating point; got {show(value)}.")
     return result
 
 
@@ -73,6 +78,8 @@ def text(name: str, value: object) -> str:
         raise TypeError(f"`{name}` must be text; got {show(value)}.")
     if not value.strip():
         raise ValueError(f"`{name}` must not be empty; got {value!r}.")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError(f"`{name}` must be text that UTF-8 can hold; got {show(value)}.")
     return value
 
 
@@ -106,8 +113,9 @@ def sample(name: str, values: object, ndim: int = 1) -> Float64Array:
 
 
 def suggest(value: object, options: Iterable[object]) -> str:
-    """' Did you mean 'x'?' when one of the options is close, else nothing."""
-    near = get_close_matches(str(value), [str(option) for option in options], n=1)
+    """' Did you mean 'x'?' when one of the options is close to a text, else nothing."""
+    wanted = value[:_LONGEST] if isinstance(value, str) else ""
+    near = get_close_matches(wanted, [str(option) for option in options], n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
@@ -115,10 +123,23 @@ def show(value: object) -> str:
     """A value as an error message quotes it: short, with its type where that is the trouble."""
     if isinstance(value, (float, np.floating)):
         return f"{float(value):g}"
-    if isinstance(value, (str, int, bool, type(None))):
-        return repr(value)
-    shown = repr(value)
-    return f"{shown if len(shown) <= 60 else shown[:57] + '...'} ({type(value).__name__})"
+    if isinstance(value, int) and abs(value) >= 10**_LONGEST:
+        return f"a whole number of more than {_LONGEST} digits"
+    shown = short(" ".join(_repr(value).split()))
+    return shown if isinstance(value, (str, int, type(None))) else f"{shown} ({type(value).__name__})"
+
+
+def short(text: str) -> str:
+    """A text cut to what a message can hold."""
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def _repr(value: object) -> str:
+    # that of a structure which repeats its parts could be as long as the memory allows
+    limited = reprlib.Repr()
+    limited.maxlevel, limited.maxlist, limited.maxdict = 3, 8, 8
+    limited.maxstring = limited.maxlong = limited.maxother = 2 * _LONGEST
+    return limited.repr(value)
 
 
 def _maybe_nan(name: str, value: object) -> float:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from abkit import _check
 from abkit.errors import PlanError
 from abkit.experiment import Experiment, Quality
+from abkit.logs import label_name
 from abkit.metrics import KINDS as METRICS
 from abkit.metrics import Metric
 from abkit.sequential import KINDS as MONITORS
@@ -59,8 +60,13 @@ def _read_margin(value: object) -> object:
     raise PlanError(f"`margin` must be a number, or relative: share; got {_check.show(dict(value))}.")
 
 
-def _read_cap(value: object) -> object:
-    return _build(Cap, value, "cap", {}) if isinstance(value, Mapping) else value
+def _read_cap(name: str) -> Callable[[object], object]:
+    def read(value: object) -> object:
+        if value is not None and not isinstance(value, Mapping):
+            raise PlanError(f"`{name}` must be quantile: share, or value: threshold; got {_check.show(value)}.")
+        return None if value is None else _build(Cap, value, name, {})
+
+    return read
 
 
 def _read_covariates(value: object) -> object:
@@ -70,8 +76,8 @@ def _read_covariates(value: object) -> object:
 
 _METRIC_FIELDS: dict[str, Callable[[object], object]] = {
     "margin": _read_margin,
-    "cap": _read_cap,
-    "denominator_cap": _read_cap,
+    "cap": _read_cap("cap"),
+    "denominator_cap": _read_cap("denominator_cap"),
     "covariates": _read_covariates,
 }
 
@@ -81,7 +87,7 @@ def _kind(kinds: Mapping[str, type[T]], data: object, path: str, readers: dict[s
     if "kind" not in values:
         raise PlanError(f"`{path}.kind` must be given: one of {', '.join(kinds)}.")
     kind = values.pop("kind")
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         hint = _check.suggest(kind, kinds)
         raise PlanError(f"`{path}.kind` must be one of {', '.join(kinds)}; got {_check.show(kind)}.{hint}")
     return _build(kinds[kind], values, path, readers)
@@ -94,7 +100,8 @@ def _build(cls: type[T], data: object, path: str, readers: Mapping[str, Callable
     for name in values:
         if name not in known:
             hint = _check.suggest(name, known)
-            raise PlanError(f"`{prefix}{name}` is not a field of a plan; the fields are {', '.join(known)}.{hint}")
+            shown = _check.short(f"{prefix}{name}")
+            raise PlanError(f"`{shown}` is not a field of a plan; the fields are {', '.join(known)}.{hint}")
     for name, field in known.items():
         if name not in values and field.default is NO_DEFAULT and field.default_factory is NO_DEFAULT:
             raise PlanError(f"`{prefix}{name}` must be given.")
@@ -114,11 +121,15 @@ def _within(path: str, message: str) -> str:
 def _mapping(value: object, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise PlanError(f"{what} must be a mapping of names to values; got {_check.show(value)}.")
-    return {name if isinstance(name, str) else _name(name): item for name, item in value.items()}
-
-
-def _name(key: object) -> str:
-    return str(key).lower() if isinstance(key, bool) else str(key)
+    named: dict[str, Any] = {}
+    for key, item in value.items():
+        if not isinstance(key, (str, int, float)):
+            raise PlanError(f"{what} must have names as keys; got {_check.show(key)}.")
+        name = label_name(key)
+        if name in named:
+            raise PlanError(f"{what} must not name {name!r} twice; keep one.")
+        named[name] = item
+    return named
 
 
 def _same(value: object) -> object:

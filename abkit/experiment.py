@@ -210,11 +210,16 @@ class Experiment:
             return None
         if not isinstance(self.allocation, Mapping):
             raise TypeError(f"`allocation` must map variants to weights; got {_check.show(self.allocation)}.")
-        weights = {label_name(k): _check.at_least(f"allocation.{k}", v, 0) for k, v in self.allocation.items()}
+        weights: dict[str, float] = {}
+        for label, weight in self.allocation.items():
+            name = _check.text("allocation", label_name(label))
+            if name in weights:
+                raise ValueError(f"`allocation` must name each variant once; got {name!r} twice.")
+            weights[name] = _check.at_least(f"allocation.{name}", weight, 0)
         if self.control not in weights:
             raise ValueError(f"`allocation` must name the control {self.control!r}; got {', '.join(weights)}.")
         if len(weights) < 2:
-            raise ValueError("`allocation` must name at least two variants.")
+            raise ValueError(f"`allocation` must name at least two variants; got {self.control!r} only.")
         if not weights[self.control] > 0:
             raise ValueError(f"`allocation.{self.control}` must be above 0: without a control nothing is compared.")
         return MappingProxyType(weights)

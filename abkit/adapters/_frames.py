@@ -55,6 +55,15 @@ def collect(frame: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
         return frame.collect().rows(named=True)
 
 
+def distinct(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """The different rows."""
+    import narwhals as nw
+
+    if frame.implementation.is_duckdb():  # Narwhals numbers all rows there, to choose which duplicate stays
+        return nw.from_native(frame.to_native().distinct())  # type: ignore[no-any-return]
+    return frame.unique()
+
+
 @contextmanager
 def engine_errors(log: object) -> Iterator[None]:
     """Errors of the engine that reads a file, as one sentence about that file."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from abkit import _check
-from abkit.adapters._frames import collect
+from abkit.adapters._frames import collect, distinct
 from abkit.errors import DataError
 from abkit.logs import Request, label_name
 from abkit.types import ROWS
@@ -99,7 +99,7 @@ def count_rows(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], req
     def looks(columns: Iterable[str]) -> list[nw.Expr]:
         counts = [(nw.len() - nw.col(c).count()).alias(f"null {c}") for c in columns]
         floats = [c for c in columns if schema[c].is_float()]
-        counts += [_count(nw.col(c).is_nan()).alias(f"nan {c}") for c in floats]
+        counts += [_count(nw.col(c).is_nan() & ~nw.col(c).is_null()).alias(f"nan {c}") for c in floats]
         counts += [_count(~nw.col(c).is_finite() & ~nw.col(c).is_nan()).alias(f"infinite {c}") for c in floats]
         numbers = [c for c in columns if c in binary]
         return counts + [_count((nw.col(c) != 0) & (nw.col(c) != 1)).alias(f"other {c}") for c in numbers]
@@ -183,8 +183,8 @@ def round_center(mean: float | None, spread: float | None) -> float:
 def _distinct(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], request: Request) -> dict[str, Any]:
     import narwhals as nw
 
-    rows = frame.filter(keep_rows(schema, request)).select(nw.col(request.variant).alias("v")).unique()
-    values = [row["v"] for row in collect(rows.head(MOST_VARIANTS + 1))]
+    rows = frame.filter(keep_rows(schema, request)).select(nw.col(request.variant).alias("v"))
+    values = [row["v"] for row in collect(distinct(rows).head(MOST_VARIANTS + 1))]
     if len(values) > MOST_VARIANTS:
         raise DataError(
             f"the column `{request.variant}` has more than {MOST_VARIANTS} different values; is it the variant?"

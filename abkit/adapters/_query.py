@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class UnitColumn:
-    """One aggregate per unit: its name in the query, and how far its rows were shifted before."""
+    """One number per unit: its name, the aggregate that it is made of, and how far rows were shifted before."""
 
     alias: str
+    aggregate: str
     variable: Variable
     shift: float
     threshold: float | None
@@ -47,9 +48,8 @@ class UnitBlock:
     @property
     def aliases(self) -> tuple[str, ...]:
         """The aggregates whose products are summed, each once."""
-        needs_rows = any(c.variable.column == ROWS or (c.variable.per_unit == "sum" and c.shift) for c in self.columns)
-        named = [column.alias for column in self.columns if column.variable.column != ROWS]
-        return tuple(dict.fromkeys([*named, *([self.rows] if needs_rows else [])]))
+        needs_rows = any(column.variable.per_unit == "sum" and column.shift for column in self.columns)
+        return tuple(dict.fromkeys([*(column.alias for column in self.columns), *([self.rows] * needs_rows)]))
 
     def comoments(self, row: dict[str, Any]) -> CoMoments:
         """The block's statistics of one group, exact to rounding in what the engine summed."""
@@ -73,11 +73,11 @@ class UnitBlock:
     def _unshift(self, aliases: tuple[str, ...]) -> tuple[Float64Array, Float64Array]:
         linear, constant = np.zeros((len(self.columns), len(aliases))), np.zeros(len(self.columns))
         for i, column in enumerate(self.columns):
-            linear[i, aliases.index(self.rows if column.variable.column == ROWS else column.alias)] = 1.0
-            if column.variable.column != ROWS and column.variable.per_unit == "sum" and column.shift:
-                linear[i, aliases.index(self.rows)] = column.shift
-            elif column.variable.per_unit != "sum":
+            linear[i, aliases.index(column.alias)] = 1.0
+            if column.variable.per_unit != "sum":
                 constant[i] = column.shift
+            elif column.shift:
+                linear[i, aliases.index(self.rows)] = column.shift
         return linear, constant
 
 
@@ -145,7 +145,7 @@ def per_group(query: Query, units: Frame) -> Frame:
     for step in steps:
         units = units.with_columns(**step) if step else units
     keys = ["low", "high", *(f"segment{i}" for i in range(len(query.request.segments)))]
-    counts = [nw.len().alias("units"), nw.col("rows").sum().alias("all rows")]
+    counts = [nw.len().alias("units")]
     if query.request.key:
         counts += [nw.col("copies").sum().alias("copies"), nw.col("differ").sum().alias("differ")]
     varying = {f"vary {c.alias}" for b in query.blocks for c in b.columns if c.variable.per_unit == "same"}
@@ -199,18 +199,18 @@ def _unit_block(
     rows = f"rows_{mask}" if drop else "rows"
     if drop:
         present = _all_present([query.row_names[column] for column in gaps])
-        prepared[f"ok_{mask}"] = nw.when(present).then(nw.lit(1)).otherwise(nw.lit(0))
+        prepared[f"ok_{mask}"] = _flag(present)
         aggregates[rows] = nw.col(f"ok_{mask}").sum()
     columns = []
     for variable in block.variables:
+        cap = f"_cap{list(thresholds).index(variable)}" if variable in thresholds else ""
         if variable.column == ROWS:
-            columns.append(UnitColumn(rows, variable, 0.0, thresholds.get(variable)))
+            columns.append(UnitColumn(rows + cap, rows, variable, 0.0, thresholds.get(variable)))
             continue
         name = query.row_names[variable.column]
         zero = block.missing == "zero" and variable.column in query.profile.missing
-        capped = variable in thresholds
-        shift = 0.0 if capped or variable.binary else shifts.get(variable.column, 0.0)
-        alias = "_".join(filter(None, (variable.per_unit, name, mask, "zero" * zero, "c" * capped)))
+        shift = 0.0 if cap or variable.binary else shifts.get(variable.column, 0.0)
+        alias = "_".join(filter(None, (variable.per_unit, name, mask, "zero" * zero, "shifted" * bool(shift))))
         source = name
         if shift or drop or zero:
             source = f"{alias}_row"
@@ -220,7 +220,7 @@ def _unit_block(
         aggregates[alias] = nw.col(source).sum() if variable.per_unit == "sum" else nw.col(source).max()
         if variable.per_unit == "same":
             aggregates[f"{alias}_low"] = nw.col(source).min()
-        columns.append(UnitColumn(alias, variable, shift, thresholds.get(variable)))
+        columns.append(UnitColumn(alias + cap, alias, variable, shift, thresholds.get(variable)))
     return UnitBlock(block, tuple(columns), rows, drop)
 
 
@@ -229,13 +229,12 @@ def _finish_units(block: UnitBlock, first: dict[str, nw.Expr], second: dict[str,
     import narwhals as nw
 
     for column in block.columns:
-        value = nw.col(column.alias)
+        value = nw.col(column.aggregate)
         if column.variable.per_unit == "same":
-            differs = value != nw.col(f"{column.alias}_low")
-            first[f"vary {column.alias}"] = nw.when(differs).then(nw.lit(1)).otherwise(nw.lit(0))
+            first[f"vary {column.alias}"] = _flag(_differs(column.aggregate, f"{column.aggregate}_low"))
         if column.threshold is not None:
             above = value > column.threshold
-            first[f"capped {column.alias}"] = nw.when(above).then(nw.lit(1)).otherwise(nw.lit(0))
+            first[f"capped {column.alias}"] = _flag(above)
             value = nw.when(above).then(nw.lit(column.threshold)).otherwise(value)
         if block.optional:
             value = nw.when(nw.col(block.rows) > 0).then(value)
@@ -266,8 +265,21 @@ def _without_duplicates(rows: Frame, keys: int, segments: int, measured: list[st
     rest = ["unit", "code", *(f"segment{i}" for i in range(segments)), *measured]
     lows = [nw.col(c).min().alias(f"{c}_low") for c in rest]
     grouped = rows.group_by(*by).agg(nw.len().alias("copies"), *(nw.col(c).max() for c in rest), *lows)
-    differs = nw.when(nw.any_horizontal(*(nw.col(c) != nw.col(f"{c}_low") for c in rest), ignore_nulls=True))
-    return grouped.with_columns(copies=nw.col("copies") - 1, differ=differs.then(nw.lit(1)).otherwise(nw.lit(0)))
+    differs = nw.any_horizontal(*(_differs(c, f"{c}_low") for c in rest), ignore_nulls=True)
+    return grouped.with_columns(copies=nw.col("copies") - 1, differ=_flag(differs))
+
+
+def _differs(first: str, second: str) -> nw.Expr:
+    """Two columns have values that are not equal; dask says that of two gaps too."""
+    import narwhals as nw
+
+    return (nw.col(first) != nw.col(second)) & ~nw.col(first).is_null()
+
+
+def _flag(condition: nw.Expr) -> nw.Expr:
+    import narwhals as nw
+
+    return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
 
 
 def _agreed(i: int) -> nw.Expr:

@@ -65,7 +65,7 @@ def proportion_test(
     >>> round(result.estimate, 3), round(result.pvalue, 4)
     (0.03, 0.0355)
     >>> [round(end, 4) for end in result.interval(0.95)]
-    [0.002, 0.0581]
+    [0.002, 0.0582]
     """
     _check.choice("method", method, ("score",))
     c, t = _counts("control", control), _counts("treatment", treatment)

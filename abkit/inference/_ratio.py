@@ -58,7 +58,7 @@ def ratio_test(
     >>> treatment = [[2, 4], [1, 2], [2, 4], [2, 5]]
     >>> result = ab.ratio_test(control, treatment)
     >>> round(result.control, 3), round(result.treatment, 3), round(result.stderr, 3)
-    (0.286, 0.467, 0.069)
+    (0.286, 0.467, 0.075)
     """
     arms = [ratio_arm(_pair("control", control)), ratio_arm(_pair("treatment", treatment))]
     return run_test("ratio", linear_effect(*arms), alternative, null)

@@ -1,0 +1,64 @@
+# Two commands do all set-up: `make demo` and `make test`. They need Python 3.11 or newer, and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-engines lint docs examples calibrate bench clean
+
+$(VENV)/.core: pyproject.toml
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "abkit needs Python 3.11 or newer; set PYTHON=..."'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.core
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+$(VENV)/.engines: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --editable '.[test,sql,spark]'
+	touch $@
+
+$(VENV)/.lint: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --editable '.[test,lint]'
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --editable '.[test,docs]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.core
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	touch $@
+
+demo: $(VENV)/.core  ## two experiments from log to verdict
+	$(BIN)/abkit demo
+
+test: $(VENV)/.test  ## everything that needs no server: tests, docstrings, guides
+	$(BIN)/python -m pytest -m "not postgres and not spark and not calibration"
+	$(BIN)/python -m pytest --quiet --doctest-modules abkit
+	$(BIN)/python -m pytest --quiet --doctest-glob='*.md' README.md docs
+
+test-engines: $(VENV)/.engines  ## PostgreSQL (ABKIT_POSTGRES, ABKIT_POSTGRES_LOG) and PySpark (Java)
+	$(BIN)/python -m pytest -m "postgres or spark"
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict --quiet --site-dir site
+
+examples: $(VENV)/.test  ## every script runs, and every plan is read
+	for script in examples/*.py; do $(BIN)/python -W error $$script > /dev/null || exit 1; done
+
+calibrate: $(VENV)/.test  ## slow: error rates and coverage by simulation, and their table in the docs
+	$(BIN)/python -m pytest -m calibration
+
+bench: $(VENV)/.bench  ## abkit beside hand-written SQL and tea-tasting
+	$(BIN)/python benchmarks/event_log.py
+	$(BIN)/python benchmarks/start_up.py
+
+clean:
+	rm -rf $(VENV) site build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
