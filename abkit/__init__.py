@@ -62,4 +62,4 @@ __getattr__ = attach(__name__, _HOME_OF)
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(__all__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,9 @@ def audit_notes(report: Report) -> Iterator[str]:
 
 
 def number(value: float) -> str:
-    """Four significant digits, without an exponent where that is readable."""
+    """Four significant digits, without an exponent where that is readable; a dash where there is no number."""
+    if math.isnan(value):
+        return "-"
     if value == 0 or 1e-4 <= abs(value) < 1e7:
         digits = f"{value:.4g}"
         return f"{value:,.0f}" if "e" in digits else digits
@@ -145,7 +148,7 @@ def _cells(row: MetricResult, level: float) -> tuple[str, ...]:
         number(row.control),
         f"{'+' * (test.estimate > 0)}{number(test.estimate)}",
         region(test.interval(level)),
-        f"{test.relative_estimate:+.2%}",
+        "-" if math.isnan(test.relative_estimate) else f"{test.relative_estimate:+.2%}",
         region(test.relative(level), percent=True),
         f"{test.pvalue:.3g}",
     )

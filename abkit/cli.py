@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from abkit import __version__
 from abkit.errors import AbkitError, DataError
 
 PROMOTE, ROLLBACK, USAGE, DATA, INTERNAL, CONTINUE, BLOCKED = 0, 10, 64, 65, 70, 75, 76
+INTERRUPTED = 130
 EXIT_CODES = f"""exit codes of decide:
   {PROMOTE} promote   {ROLLBACK} roll back   {CONTINUE} continue   {BLOCKED} continue, blocked: a person must look
   {USAGE} the plan or the command line is wrong   {DATA} the log is wrong   {INTERNAL} a fault of abkit itself"""
@@ -22,8 +25,7 @@ class _Parser(argparse.ArgumentParser):
     """Usage errors exit with 64: 1 and 2 are what crashes and shells use, and never a verdict."""
 
     def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(USAGE, f"{self.prog}: {message}\n")
+        self.exit(_fail(USAGE, f"{message}; see `{self.prog} --help`."))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,23 +37,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(code)
     except DataError as error:
         return _fail(DATA, str(error))
-    except (AbkitError, ValueError) as error:
+    except AbkitError as error:
         return _fail(USAGE, str(error))
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - what is left of the output has no reader
-        return INTERNAL
+        return INTERNAL  # nobody read the verdict, so there is none
     except Exception as error:  # noqa: BLE001 - a deployer must read a fault as a fault, never as a verdict
         return _fail(INTERNAL, f"internal error, please report it: {type(error).__name__}: {error}")
 
 
 def run() -> NoReturn:
     """The `abkit` program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         code = main()
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else USAGE
-    sys.stdout.flush()
-    sys.stderr.flush()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(BrokenPipeError):
+            stream.flush()
     # leave at once: tearing down the engines takes longer than most decisions, and some print about it
     os._exit(code)
 

@@ -272,7 +272,7 @@ def run_test(method: str, effect: Effect, alternative: Alternative, null: Null) 
     null = null if isinstance(null, Relative) else _check.number("null", null)
     statistic = effect.statistic(null)
     if math.isnan(statistic):
-        reason = "every unit of both variants has the same value, so the variance is zero"
+        reason = "the variance is zero: every unit has the same value, or they differ in rounding only"
         return TestResult(method, effect, alternative, null, math.nan, math.nan, reason)
     return TestResult(method, effect, alternative, null, statistic, _tails.pvalue(statistic, effect.df, alternative))
 
@@ -295,6 +295,7 @@ def finite_or_none(value: Any) -> Any:
 def set_to_dict(region: ConfidenceSet) -> dict[str, Any]:
     """A confidence set as JSON; an infinite end is None."""
     if isinstance(region, HalfLines):
-        return {"shape": region.shape, "below": region.below, "above": region.above, "level": region.level}
+        below, above = finite_or_none(region.below), finite_or_none(region.above)
+        return {"shape": region.shape, "below": below, "above": above, "level": region.level}
     low, high = finite_or_none(region.low), finite_or_none(region.high)
     return {"shape": region.shape, "low": low, "high": high, "level": region.level}

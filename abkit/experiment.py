@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 Adjust = Literal["holm", "none"]
 
+#: Below this, 1 - alpha has too few digits for a confidence level.
+SMALLEST_ALPHA = 1e-9
+
 
 @dataclass(frozen=True, slots=True)
 class Quality:
@@ -35,7 +39,8 @@ class Quality:
         Level of the checks by a test: sample ratio, missing outcomes, quality metrics. Between 0 and 1; small,
         because a healthy experiment must hardly ever be stopped by them.
     contaminated : float
-        Largest share of units seen in several variants, and of rows that contradict their duplicates. From 0 to 1.
+        Largest share of units seen in several variants, of rows that contradict their duplicates, and of rows without
+        a unit, a variant or a key. From 0 to 1.
 
     Examples
     --------
@@ -131,6 +136,8 @@ class Experiment:
             raise TypeError(f"`monitor` must be a monitor such as FixedHorizon(); got {_check.show(self.monitor)}.")
         if not isinstance(self.quality, Quality):
             raise TypeError(f"`quality` must be Quality(...); got {_check.show(self.quality)}.")
+        if not self.monitor.alpha >= SMALLEST_ALPHA:
+            raise ValueError(f"`monitor.alpha` must be at least {SMALLEST_ALPHA:g}; got {self.monitor.alpha:g}.")
         _check.choice("missing", self.missing, MISSING)
         _check.choice("adjust", self.adjust, ("holm", "none"))
         values = {
@@ -212,6 +219,8 @@ class Experiment:
             raise TypeError(f"`allocation` must map variants to weights; got {_check.show(self.allocation)}.")
         weights: dict[str, float] = {}
         for label, weight in self.allocation.items():
+            if not isinstance(label, (str, int, float)):
+                raise TypeError(f"`allocation` must have variants as keys; got {_check.show(label)}.")
             name = _check.text("allocation", label_name(label))
             if name in weights:
                 raise ValueError(f"`allocation` must name each variant once; got {name!r} twice.")
@@ -220,6 +229,8 @@ class Experiment:
             raise ValueError(f"`allocation` must name the control {self.control!r}; got {', '.join(weights)}.")
         if len(weights) < 2:
             raise ValueError(f"`allocation` must name at least two variants; got {self.control!r} only.")
+        if not sum(weights.values()) < math.inf:
+            raise ValueError("`allocation` must have weights with a finite sum; write shares such as 0.9 and 0.1.")
         if not weights[self.control] > 0:
             raise ValueError(f"`allocation.{self.control}` must be above 0: without a control nothing is compared.")
         return MappingProxyType(weights)

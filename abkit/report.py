@@ -118,6 +118,12 @@ class Report:
 
         return to_pandas(self.to_dicts())
 
+    def notes(self) -> list[str]:
+        """One sentence, with a count, for each thing that was left out of the analysis or changed in it."""
+        from abkit._render import audit_notes
+
+        return list(audit_notes(self))
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values for JSON, undefined numbers as None."""
         return {
@@ -148,10 +154,7 @@ def make_report(experiment: Experiment, statistics: LogStatistics) -> Report:
     merged = merge_groups(statistics.groups)
     treatments = _treatments(experiment, merged)
     variants = (experiment.control, *treatments)
-    if experiment.control not in merged:
-        raise DataError(f"the log has no units of the control {experiment.control!r}; nothing can be compared.")
-    if not any(treatment in merged for treatment in treatments):
-        raise DataError(f"the log has units of the control {experiment.control!r} only; nothing can be compared.")
+    _require_two_variants(experiment, statistics, merged)
     units = {variant: merged[variant].units if variant in merged else 0 for variant in variants}
     results = tuple(
         _compare(name, metric, merged.get(experiment.control), merged.get(variant), variant, None)
@@ -160,6 +163,7 @@ def make_report(experiment: Experiment, statistics: LogStatistics) -> Report:
     )
     checks = (
         _sample_ratio(experiment, units),
+        _identity(experiment, statistics),
         *_contamination(experiment, statistics),
         *_missing(experiment, merged, treatments),
         *_quality_metrics(experiment, results),
@@ -179,6 +183,17 @@ def merge_groups(groups: Iterable[Group]) -> dict[str, Group]:
         else:
             merged[group.variant] = Group(group.variant, (), group.units, group.moments)
     return merged
+
+
+def _require_two_variants(experiment: Experiment, statistics: LogStatistics, merged: dict[str, Group]) -> None:
+    if experiment.control in merged and len(merged) > 1:
+        return
+    audit, which = statistics.audit, "only" if experiment.control in merged else "no"
+    raise DataError(
+        f"the log has {which} units of the control {experiment.control!r}, so nothing can be compared: of "
+        f"{audit.units:,} units {audit.units_in_several_variants:,} are in several variants and "
+        f"{audit.units_in_unknown_variants:,} in variants that the plan does not name; correct the log, or the plan."
+    )
 
 
 def _treatments(experiment: Experiment, merged: dict[str, Group]) -> list[str]:
@@ -228,8 +243,19 @@ def _sample_ratio(experiment: Experiment, units: dict[str, int]) -> Check:
     status = "fail" if result.pvalue < experiment.quality.alpha else "pass"
     if math.isnan(result.pvalue):
         status = "unknown"
-    message = f"units {observed}, {meant}; p = {result.pvalue:.3g}"
+    message = f"units {observed}, {meant}; {result.reason or f'p = {result.pvalue:.3g}'}"
     return Check("sample_ratio", status, message, finite_or_none(result.pvalue))
+
+
+def _identity(experiment: Experiment, statistics: LogStatistics) -> Check:
+    """Rows that belong to nobody may be anybody's harm."""
+    audit, limit = statistics.audit, experiment.quality.contaminated
+    # where the plan has an exposure, rows that were not exposed need no variant
+    without_variant = 0 if experiment.exposure else audit.rows_without_variant
+    lost = min(audit.rows_without_unit + without_variant + audit.rows_without_key, audit.rows)
+    share = lost / audit.rows if audit.rows else 0.0
+    message = f"{lost:,} of {audit.rows:,} rows without a unit, a variant or a key, left out (limit {limit:.2%})"
+    return Check("identity", "fail" if share > limit else "pass", message, share)
 
 
 def _contamination(experiment: Experiment, statistics: LogStatistics) -> Iterator[Check]:

@@ -29,15 +29,14 @@ def read_statistics(log: object, request: Request) -> LogStatistics:
 
     A quantile as a cap costs one more query before, since every unit must be known before its threshold is.
     """
-    with engine_errors(log), progress("reading the log"):
-        frame = open_log(log, request.columns())
+    with engine_errors(log), progress("reading the log"), open_log(log, request.columns()) as frame:
         schema = dict(frame.collect_schema())
         check_columns(schema, request)
-        frame = frame.select(*(column for column in request.columns() if column != ROWS))
-        labels = find_labels(frame, schema, request)
-        profile = count_rows(frame, schema, request)
+        used = frame.select(*(column for column in request.columns() if column != ROWS))
+        labels = find_labels(used, schema, request)
+        profile = count_rows(used, schema, request)
         refuse_missing(profile, request)
-        query = clean_rows(frame, schema, request, labels, profile)
+        query = clean_rows(used, schema, request, labels, profile)
         centers = _shifts(query)
         thresholds = _thresholds(query, centers)
         query, units = per_unit(query, centers, thresholds)

@@ -14,35 +14,47 @@ from abkit.errors import DataError
 from abkit.types import ROWS
 
 if TYPE_CHECKING:
+    import duckdb
     import narwhals as nw
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
 
 
-def open_log(log: object, columns: Sequence[str]) -> nw.LazyFrame[Any]:
+@contextmanager
+def open_log(log: object, columns: Sequence[str]) -> Iterator[nw.LazyFrame[Any]]:
     """A lazy frame over a table of any engine that Narwhals speaks, or over a file.
 
     Parquet is streamed by DuckDB at each query; of a CSV, which is slow to parse, the columns named are streamed
     once into DuckDB's own storage. pandas and PyArrow tables have no query engine: DuckDB scans them in place.
     """
+    import duckdb
+
     if isinstance(log, (str, os.PathLike)):
-        return _from_path(str(log), columns)
+        path = str(log)
+        suffix = _checked_suffix(path)
+        with duckdb.connect() as connection:
+            yield _parquet(connection, path) if suffix == ".parquet" else _parsed_once(connection, path, columns)
+        return
+    frame = _narwhals_frame(log)
+    if not (frame.implementation.is_pandas() or frame.implementation.is_pyarrow()):
+        yield frame.lazy()
+        return
+    with duckdb.connect() as connection:
+        yield _scanned_in_place(connection, log, arrow=frame.implementation.is_pyarrow())
+
+
+def _narwhals_frame(log: object) -> nw.DataFrame[Any] | nw.LazyFrame[Any]:
     import narwhals as nw
     from narwhals.exceptions import NarwhalsError
 
     try:
         with _narwhals_warnings_off():
-            frame: nw.DataFrame[Any] | nw.LazyFrame[Any] = nw.from_native(log)
+            return nw.from_native(log)
     except (TypeError, NarwhalsError) as error:
         raise DataError(
             f"`log` must be a table (pandas, Polars, PyArrow, DuckDB, Ibis, PySpark, Dask) or a path to a Parquet "
             f"or CSV file; got {type(log).__name__}."
         ) from error
-    if frame.implementation.is_pandas():
-        return _in_duckdb("from_df", log)
-    if frame.implementation.is_pyarrow():
-        return _in_duckdb("from_arrow", log)
-    return frame.lazy()
 
 
 def collect(frame: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
@@ -79,7 +91,7 @@ def engine_errors(log: object) -> Iterator[None]:
         raise DataError(f"the log {os.fspath(log)!r} cannot be read: {first}") from error
 
 
-def _from_path(path: str, columns: Sequence[str]) -> nw.LazyFrame[Any]:
+def _checked_suffix(path: str) -> str:
     suffix = "".join(Path(path).suffixes[-2:]).lower()
     suffix = suffix if suffix in SUFFIXES else Path(path).suffix.lower()
     if suffix not in SUFFIXES:
@@ -88,14 +100,19 @@ def _from_path(path: str, columns: Sequence[str]) -> nw.LazyFrame[Any]:
         raise DataError(f"the log {path!r} does not exist; check the path.")
     if Path(path).is_dir():
         raise DataError(f"the log {path!r} is a folder; name its files, such as '{path}/*{suffix}'.")
-    return _in_duckdb("read_parquet", path) if suffix == ".parquet" else _parsed_once(path, columns)
+    return suffix
 
 
-def _parsed_once(path: str, columns: Sequence[str]) -> nw.LazyFrame[Any]:
+def _parquet(connection: duckdb.DuckDBPyConnection, path: str) -> nw.LazyFrame[Any]:
+    import narwhals as nw
+
+    return nw.from_native(connection.read_parquet(path))
+
+
+def _parsed_once(connection: duckdb.DuckDBPyConnection, path: str, columns: Sequence[str]) -> nw.LazyFrame[Any]:
     import duckdb
     import narwhals as nw
 
-    connection = duckdb.connect()
     for rows_for_types in (20_480, -1):  # types guessed from the first rows, and from all where that fails
         relation = connection.read_csv(path, sample_size=rows_for_types)
         known = set(columns) <= {*relation.columns, ROWS}
@@ -109,11 +126,11 @@ def _parsed_once(path: str, columns: Sequence[str]) -> nw.LazyFrame[Any]:
     return nw.from_native(connection.table("log"))
 
 
-def _in_duckdb(reader: str, source: object) -> nw.LazyFrame[Any]:
-    import duckdb
+def _scanned_in_place(connection: duckdb.DuckDBPyConnection, table: Any, *, arrow: bool) -> nw.LazyFrame[Any]:
     import narwhals as nw
 
-    return nw.from_native(getattr(duckdb.connect(), reader)(source))  # type: ignore[no-any-return]
+    relation = connection.from_arrow(table) if arrow else connection.from_df(table)
+    return nw.from_native(relation)
 
 
 @contextmanager

@@ -88,7 +88,9 @@ def _loader() -> type[yaml.SafeLoader]:
             return _unique([(name, self.construct_object(value, deep=deep)) for name, value in named])
 
     for tag, first, pattern in SCALARS:
-        Loader.add_implicit_resolver(TAG + tag, re.compile(f"^(?:{pattern})$"), [*first, ""] if tag == "null" else list(first))
+        Loader.add_implicit_resolver(
+            TAG + tag, re.compile(f"^(?:{pattern})$"), [*first, ""] if tag == "null" else list(first)
+        )
     return Loader
 
 

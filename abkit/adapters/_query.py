@@ -301,7 +301,7 @@ def _float(value: nw.Expr, dtype: nw.dtypes.DType, gaps: bool) -> nw.Expr:
     import narwhals as nw
 
     if dtype.is_boolean():
-        return nw.when(value).then(nw.lit(1.0)).when(~value).then(nw.lit(0.0))
+        return nw.when(~value.is_null()).then(nw.when(value).then(nw.lit(1.0)).otherwise(nw.lit(0.0)))
     number = value.cast(nw.Float64)
     return nw.when(~value.is_nan()).then(number) if gaps and dtype.is_float() else number
 
@@ -310,4 +310,6 @@ def _plain(value: nw.Expr, dtype: nw.dtypes.DType) -> nw.Expr:
     import narwhals as nw
 
     # min and max of booleans are not SQL everywhere
-    return nw.when(value).then(nw.lit("true")).when(~value).then(nw.lit("false")) if dtype.is_boolean() else value
+    if not dtype.is_boolean():
+        return value
+    return nw.when(~value.is_null()).then(nw.when(value).then(nw.lit("true")).otherwise(nw.lit("false")))

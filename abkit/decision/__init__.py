@@ -99,6 +99,7 @@ def decide_report(report: Report) -> Decision:
         decided,
         tuple(reasons),
         checks,
+        tuple(report.notes()),
         metrics,
         _risk(report),
         experiment.adjust,

@@ -76,8 +76,9 @@ class Decision:
     """Promote, continue or roll back, with the numbers behind it.
 
     `verdict` is "promote", "continue" or "rollback". `blocked` says that a person must look: the data are broken, so
-    nothing is promoted. `variant` is the treatment that is promoted, `variants` the verdict on each. Numbers hold
-    nine significant digits, so that the order in which an engine adds cannot change a byte of `to_json`.
+    nothing is promoted. `variant` is the treatment that is promoted, `variants` the verdict on each. `notes` say what
+    was left out of the log or changed in it, each with its count. Numbers hold nine significant digits, so that the
+    order in which an engine adds cannot change a byte of `to_json`.
     """
 
     verdict: Verdict
@@ -87,6 +88,7 @@ class Decision:
     variants: dict[str, Verdict]
     reasons: tuple[Reason, ...]
     checks: tuple[CheckStatus, ...]
+    notes: tuple[str, ...]
     metrics: tuple[MetricStatus, ...]
     risk: Risk
     adjust: str
@@ -98,7 +100,7 @@ class Decision:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, with the name of their schema first."""
         values = asdict(self)
-        for name in ("reasons", "checks", "metrics"):
+        for name in ("reasons", "checks", "notes", "metrics"):
             values[name] = list(values[name])
         return {"schema": SCHEMA, **values}
 
@@ -111,6 +113,8 @@ class Decision:
         lines = [_sentence(self), ""]
         lines += [f"  {reason.code}: {reason.message}" for reason in self.reasons]
         lines += ["", "checks", *(f"  {check.status:<7} {check.id}: {check.message}" for check in self.checks)]
+        if self.notes:
+            lines += ["", "what was left out or changed", *(f"  {note}" for note in self.notes)]
         lines += ["", f"errors at most: false promote {self.risk.false_promote_max:.3g}, false rollback "]
         lines[-1] += f"{self.risk.false_rollback_max:.3g} ({self.risk.guarantee}; success metrics: {self.adjust})"
         return "\n".join([*lines, f"decision {self.decision_id[:12]} of plan {self.plan_sha256[:12]}"])

@@ -6,6 +6,7 @@ every guardrail shown non-inferior promotes; else continue. What is missing coun
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -33,11 +34,10 @@ def findings(report: Report) -> list[Finding]:
     success = [row for row in report.results if row.role == "success"]
     others = [row for row in report.results if row.role in ("guardrail", "deterioration")]
     tests = [_against_null(report, row) for row in success]
-    levels = [alpha] * len(success)
-    if report.experiment.adjust == "holm":
-        levels = list(holm([test.pvalue if test else 1.0 for test in tests], alpha).levels)
-    judged = [_judge(report, row, test, level) for row, test, level in zip(success, tests, levels, strict=True)]
-    judged += [_judge(report, row, _against_null(report, row), alpha) for row in others]
+    # harm is ranked by its own p-values: ranked by those against a margin, more harm could get a smaller level
+    levels = zip(_levels(report, success, tests), _levels(report, success, [r.test for r in success]), strict=True)
+    judged = [_judge(report, row, test, *level) for row, test, level in zip(success, tests, levels, strict=True)]
+    judged += [_judge(report, row, _against_null(report, row), alpha, alpha) for row in others]
     return judged
 
 
@@ -59,7 +59,8 @@ def verdicts(report: Report, judged: Iterable[Finding]) -> tuple[dict[str, Verdi
             reasons += open_questions
         else:
             decided[variant] = "promote"
-            reasons += [_reason(_CODES[finding.status], finding) for finding in mine if finding.status in _CODES]
+            shown = [(_CODES.get((finding.row.role, finding.status)), finding) for finding in mine]
+            reasons += [_reason(code, finding) for code, finding in shown if code]
     return decided, reasons, bool(failed)
 
 
@@ -92,7 +93,18 @@ def status_of(finding: Finding) -> MetricStatus:
     )
 
 
-_CODES = {"superior": "SUCCESS_SUPERIOR", "noninferior": "GUARDRAIL_NONINFERIOR"}
+_CODES = {("success", "superior"): "SUCCESS_SUPERIOR", ("guardrail", "noninferior"): "GUARDRAIL_NONINFERIOR"}
+
+
+def _levels(report: Report, rows: list[MetricResult], tests: list[TestResult | None]) -> list[float]:
+    """Alpha's shares in the order of the rows; equal p-values are ranked by name, not by the plan's order."""
+    alpha = report.experiment.monitor.alpha
+    if report.experiment.adjust == "none":
+        return [alpha] * len(rows)
+    order = sorted(range(len(rows)), key=lambda i: (rows[i].metric, rows[i].variant))
+    pvalues = [test.pvalue if (test := tests[i]) else 1.0 for i in order]
+    level_of = dict(zip(order, holm(pvalues, alpha).levels, strict=True))
+    return [level_of[i] for i in range(len(rows))]
 
 
 def _against_null(report: Report, row: MetricResult) -> TestResult | None:
@@ -102,7 +114,7 @@ def _against_null(report: Report, row: MetricResult) -> TestResult | None:
     return None if test.reason else test
 
 
-def _judge(report: Report, row: MetricResult, test: TestResult | None, alpha: float) -> Finding:
+def _judge(report: Report, row: MetricResult, test: TestResult | None, alpha: float, harm_alpha: float) -> Finding:
     metric = report.experiment.metrics[row.metric]
     null = metric.null()
     if test is None or row.test is None:
@@ -110,10 +122,10 @@ def _judge(report: Report, row: MetricResult, test: TestResult | None, alpha: fl
     better = test.pvalue < alpha and test.statistic * metric.sign > 0
     # harm to a success metric is a change for the worse; to the others, one beyond their margin
     harm = row.test if row.role == "success" else test
-    if harm.pvalue < alpha and harm.statistic * metric.sign < 0:
-        return Finding(row, "inferior", 0.0 if row.role == "success" else null, harm, alpha)
+    if harm.pvalue < harm_alpha and harm.statistic * metric.sign < 0:
+        return Finding(row, "inferior", 0.0 if row.role == "success" else null, harm, harm_alpha)
     if better:
-        return Finding(row, "noninferior" if row.role == "guardrail" else "superior", null, test, alpha)
+        return Finding(row, "superior" if row.role == "success" else "noninferior", null, test, alpha)
     return Finding(row, "inconclusive", null, test, alpha)
 
 
@@ -183,4 +195,6 @@ def _words(estimate: float, region: ConfidenceSet, percent: bool) -> str:
 
 
 def _number(value: float, percent: bool) -> str:
+    if math.isnan(value):
+        return "undefined"
     return f"{value:+.3%}" if percent else f"{value:+.4g}"

@@ -10,6 +10,8 @@ from abkit._check import Float64Array
 from abkit.inference._mean_effect import MeanEffect, satterthwaite
 from abkit.suffstats import CoMoments
 
+ROUNDING = 1e-12
+
 
 @dataclass(frozen=True, slots=True)
 class Arm:
@@ -98,7 +100,10 @@ def variance_kept(control: Arm, treatment: Arm) -> float:
 
 def _covariance(weights: Float64Array, arm: Arm) -> Float64Array:
     products = weights @ arm.moments.covariance @ weights.T / arm.n
-    return np.asarray(products, dtype=np.float64)
+    terms = np.abs(weights) @ np.abs(arm.moments.covariance) @ np.abs(weights).T / arm.n
+    # where the terms cancel to their last digits, what is left is rounding, and not a variance
+    lost = _of_difference(products) <= ROUNDING * float(terms.sum())
+    return np.zeros((2, 2)) if lost else np.asarray(products, dtype=np.float64)
 
 
 def _of_difference(covariance: Float64Array) -> float:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from abkit import _tails
-from abkit.evidence import ConfidenceSet, HalfLines, WholeLine, sided, tail_of
+from abkit.evidence import ConfidenceSet, HalfLines, Interval, WholeLine, sided, tail_of
 from abkit.types import Alternative, Null, Relative, RelativeMethod
 
 
@@ -62,7 +62,12 @@ class MeanEffect:
     def _relative_statistic(self, rho: float) -> float:
         weight = 1 + rho * self._sign
         variance = self.var_treatment + weight * weight * self.var_control - 2 * weight * self.covariance
-        return (self.treatment - weight * self.control) / math.sqrt(variance) if variance > 0 else math.nan
+        gap = self.treatment - weight * self.control
+        if variance > 0:
+            return gap / math.sqrt(variance)
+        if self.variance > 0:  # this one contrast is known exactly
+            return math.copysign(math.inf, gap) if gap else 0.0
+        return math.nan
 
     @property
     def _sign(self) -> float:
@@ -74,17 +79,31 @@ class MeanEffect:
         a = size * size - c * c * self.var_control
         b = self.estimate * size - c * c * with_size
         d = self.estimate * self.estimate - c * c * self.variance
-        root = b * b - a * d
+        # b^2 - a d, with the large terms taken out
+        spread = self.variance * size * size - 2 * with_size * self.estimate * size
+        spread += self.var_control * self.estimate * self.estimate
+        root = c * c * (spread - c * c * (self.variance * self.var_control - with_size * with_size))
         if a > 0:
             low, high = _roots(a, b, d, math.sqrt(max(root, 0.0)))
             return sided(low, high, level, alternative) if c >= 0 else sided(high, low, level, alternative)
-        if root <= 0 or a == 0 or c < 0:
-            return WholeLine(level)
-        below, above = _roots(a, b, d, math.sqrt(root))
-        rejected_upwards = self._relative_statistic((below + above) / 2) > 0
-        if alternative != "two-sided" and (alternative == "greater") != rejected_upwards:
-            return WholeLine(level)
-        return HalfLines(below, above, level)
+        return self._unbounded(a, b, d, root, c, level, alternative)
+
+    def _unbounded(
+        self, a: float, b: float, d: float, root: float, c: float, level: float, alternative: Alternative
+    ) -> ConfidenceSet:
+        """Fieller's set where the control's mean cannot be told from zero: t passes c^2 between the roots only."""
+        nothing = HalfLines(-math.inf, math.inf, level)
+        if a == 0 and b == 0:  # the control is exactly zero, and t the same for every share of it
+            roots = (-math.inf, math.inf) if d > 0 else None
+        else:
+            roots = _roots(a, b, d, math.sqrt(root)) if a and root > 0 else None
+        if roots is None:
+            return WholeLine(level) if c >= 0 else nothing
+        upwards = self._relative_statistic(sum(roots) / 2 if math.isfinite(roots[0]) else 0.0) > 0
+        beyond = alternative == "two-sided" or (alternative == "greater") == upwards
+        if c >= 0:
+            return HalfLines(*roots, level) if beyond else WholeLine(level)
+        return nothing if beyond else Interval(*roots, level)
 
     def _delta(self, c: float, level: float, alternative: Alternative) -> ConfidenceSet:
         if self.control == 0:
@@ -107,9 +126,10 @@ class MeanEffect:
             + self.var_control / self.control**2
             - 2 * self.covariance / (self.treatment * self.control)
         )
-        factor = math.exp(c * math.sqrt(max(variance, 0.0)))
-        ends = sorted(((ratio / factor - 1) * self._sign, (ratio * factor - 1) * self._sign))
-        return sided(ends[0], ends[1], level, alternative)
+        exponent = c * math.sqrt(max(variance, 0.0))
+        factor = math.exp(exponent) if exponent < 700 else math.inf
+        low, high = ratio / factor - 1, ratio * factor - 1
+        return sided(low, high, level, alternative) if self.control > 0 else sided(-high, -low, level, alternative)
 
 
 def _roots(a: float, b: float, d: float, root: float) -> tuple[float, float]:

@@ -69,8 +69,6 @@ def proportion_test(
     """
     _check.choice("method", method, ("score",))
     c, t = _counts("control", control), _counts("treatment", treatment)
-    if isinstance(null, (int, float)) and not -1 < null < 1:
-        raise ValueError(f"`null` must be between -1 and 1; got {null:g}.")
     effect = ScoreEffect(int(c.successes), int(c.n), int(t.successes), int(t.n))
     return run_test("score", effect, alternative, null)
 

@@ -11,6 +11,8 @@ from abkit.evidence import ConfidenceSet, sided, tail_of
 from abkit.inference._mean_effect import MeanEffect
 from abkit.types import Alternative, Null, Relative, RelativeMethod
 
+ALMOST_ONE = 1 - 2**-53
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreEffect:
@@ -48,13 +50,20 @@ class ScoreEffect:
 
     def statistic(self, null: Null) -> float:
         """The score statistic of a difference, or of a ratio where the null is relative."""
-        return self._ratio_statistic(1 + null.value) if isinstance(null, Relative) else self._statistic(null)
+        if isinstance(null, Relative):
+            return self._ratio_statistic(1 + null.value)
+        if not -1 < null < 1:
+            raise ValueError(f"`null` must be between -1 and 1; got {null:g}.")
+        return self._statistic(null)
 
     def interval(self, level: float, alternative: Alternative) -> ConfidenceSet:
         """Inversion of the score test of the difference."""
         c = _tails.critical(tail_of(level, alternative), math.inf)
-        low = bisect(lambda null: self._statistic(null) - c, -1.0, 1.0)
-        high = bisect(lambda null: self._statistic(null) + c, -1.0, 1.0)
+        if c == 0:
+            return sided(self.estimate, self.estimate, level, alternative)
+        below, above = (-1.0, self.estimate), (self.estimate, 1.0)
+        low = bisect(lambda null: self._statistic(null) - c, *(below if c > 0 else above))
+        high = bisect(lambda null: self._statistic(null) + c, *(above if c > 0 else below))
         return sided(low, high, level, alternative)
 
     def relative(self, level: float, alternative: Alternative, method: RelativeMethod | None) -> ConfidenceSet:
@@ -63,12 +72,9 @@ class ScoreEffect:
             return self._wald.relative(level, alternative, method)
         c = _tails.critical(tail_of(level, alternative), math.inf)
         # s = ratio / (1 + ratio) maps the half-line of ratios onto (0, 1)
-        low = bisect(lambda s: self._ratio_statistic(s / (1 - s)) - c, 0.0, 1 - 2**-53)
-        high = bisect(lambda s: self._ratio_statistic(s / (1 - s)) + c, 0.0, 1 - 2**-53)
-        ends = [_odds(low) - 1, _odds(high) - 1]
-        if self.successes_control == 0:
-            ends[1] = math.inf
-        return sided(ends[0], ends[1], level, alternative)
+        low = bisect(lambda s: self._ratio_statistic(s / (1 - s)) - c, 0.0, ALMOST_ONE)
+        high = bisect(lambda s: self._ratio_statistic(s / (1 - s)) + c, 0.0, ALMOST_ONE)
+        return sided(_odds(low) - 1, _odds(high) - 1, level, alternative)
 
     @property
     def _wald(self) -> MeanEffect:
@@ -83,8 +89,8 @@ class ScoreEffect:
         return _standardise(gap, self._variance(control, control + null, 1.0))
 
     def _ratio_statistic(self, ratio: float) -> float:
-        if ratio <= 0:
-            return math.inf if self.successes_treatment else 0.0
+        if ratio <= 0:  # below 0 a ratio is impossible
+            return math.inf if ratio < 0 or self.successes_treatment else 0.0
         total = self.successes_control + self.successes_treatment
         b = total + ratio * (self.successes_control + self.n_treatment) - self.successes_control + self.n_control
         # smaller root of ratio N p^2 - b p + total: Koopman 1984, Biometrics 40(2), eq. 2
@@ -105,7 +111,7 @@ class ScoreEffect:
 
         def slope(p: float) -> float:  # of the log likelihood, concave in p; a zero count drops its term
             terms = ((c, p), (t, p + null), (-failures_c, 1 - p), (-failures_t, 1 - p - null))
-            return sum(k / q if q else math.copysign(math.inf, k) for k, q in terms if k)
+            return sum(k / q if q > 0 else math.copysign(math.inf, k) for k, q in terms if k)
 
         return bisect(slope, max(0.0, -null), min(1.0, 1.0 - null))
 
@@ -117,4 +123,4 @@ def _standardise(gap: float, variance: float) -> float:
 
 
 def _odds(s: float) -> float:
-    return s / (1 - s) if s < 1 else math.inf
+    return s / (1 - s) if s < ALMOST_ONE else math.inf

@@ -86,10 +86,11 @@ def srm_test(
     units, weights = _aligned(counts, allocation)
     observed = tuple(_check.count("counts", unit) for unit in units)
     share = [_check.at_least("allocation", weight, 0) for weight in weights]
-    if not sum(share) > 0:
+    if not max(share) > 0:
         raise ValueError("`allocation` must have a weight above 0.")
-    total = sum(observed)
-    expected = tuple(total * weight / math.fsum(share) for weight in share)
+    total, largest = sum(observed), max(share)
+    whole = math.fsum(weight / largest for weight in share)
+    expected = tuple(total * (weight / largest / whole) for weight in share)
     df = sum(weight > 0 for weight in share) - 1
     if any(unit and not weight for unit, weight in zip(observed, share, strict=True)):
         return SrmResult(observed, expected, math.inf, df, 0.0, "units in a variant whose weight is zero")

@@ -113,7 +113,7 @@ def student_test(
     c, t = _sample("control", control), _sample("treatment", treatment)
     df = c.n + t.n - 2
     pooled = ((c.n - 1) * c.variance + (t.n - 1) * t.variance) / df
-    effect = MeanEffect(c.mean, t.mean, pooled / c.n, pooled / t.n, 0.0, df)
+    effect = MeanEffect(c.mean, t.mean, pooled / c.n, pooled / t.n, 0.0, float(df))
     return run_test("student", effect, alternative, null)
 
 

@@ -13,6 +13,7 @@ from abkit import _check
 from abkit._check import Float64Array
 
 IntArray = npt.NDArray[np.int64]
+LARGEST_COUNT = 2**53
 
 
 class Statistics:
@@ -60,23 +61,43 @@ class Statistics:
 
 
 def whole_numbers(name: str, value: object) -> int | IntArray:
-    """A count, or an array of counts."""
+    """A count, or a frozen array of counts."""
     if not isinstance(value, (np.ndarray, list, tuple)):
-        return _check.count(name, value)
+        return _limited(name, _check.count(name, value))
     array = np.asarray(value)
     if array.dtype.kind not in "iu" and array.size:
         raise TypeError(f"`{name}` must be whole numbers; got an array of {array.dtype}.")
-    if array.size and int(array.min()) < 0:
-        raise ValueError(f"`{name}` must be at least 0; got {int(array.min())}.")
-    return array.astype(np.int64)
+    if array.size:
+        _limited(name, int(array.max()))
+        if int(array.min()) < 0:
+            raise ValueError(f"`{name}` must be at least 0; got {int(array.min())}.")
+    frozen: int | IntArray = _frozen(array.astype(np.int64))
+    return frozen
 
 
-def real_numbers(name: str, value: object) -> float | Float64Array:
-    """A finite number, or an array of them, that had 64 bits all along."""
+def real_numbers(name: str, value: object, tail: tuple[int, ...] = ()) -> float | Float64Array:
+    """A finite number, or a frozen array of them, that had 64 bits all along; no groups have any `tail` of axes."""
     if isinstance(value, (np.ndarray, list, tuple)):
         array = np.asarray(value)
-        return _check.sample(name, array.reshape(-1)).reshape(array.shape)
+        values = _check.sample(name, array.reshape(-1)).reshape(array.shape) if array.size else np.zeros((0, *tail))
+        frozen: float | Float64Array = _frozen(values)
+        return frozen
     return _check.number(name, value)
+
+
+def _limited(name: str, value: int) -> int:
+    if value > LARGEST_COUNT:
+        raise ValueError(f"`{name}` must be at most 2**53; got {value}.")
+    return value
+
+
+def _frozen(array: Any) -> Any:
+    """A copy that cannot be written to; without axes, the plain number."""
+    if array.ndim == 0:
+        return array.item()
+    copy = np.array(array)
+    copy.flags.writeable = False
+    return copy
 
 
 def same_shape(expected: tuple[int, ...], **arrays: npt.ArrayLike) -> None:

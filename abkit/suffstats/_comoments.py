@@ -59,8 +59,9 @@ class CoMoments(Statistics):
 
     def __post_init__(self) -> None:
         n, names = whole_numbers("n", self.n), _check.names("names", self.names)
-        mean, m2 = np.asarray(real_numbers("mean", self.mean)), np.asarray(real_numbers("m2", self.m2))
-        shape, k = np.shape(n), len(names)
+        k = len(names)
+        mean, m2 = np.asarray(real_numbers("mean", self.mean, (k,))), np.asarray(real_numbers("m2", self.m2, (k, k)))
+        shape = np.shape(n)
         same_shape((*shape, k), mean=mean)
         same_shape((*shape, k, k), m2=m2)
         if not np.array_equal(m2, np.swapaxes(m2, -1, -2)):
