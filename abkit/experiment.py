@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -67,7 +66,7 @@ class Experiment:
     Parameters
     ----------
     unit : str
-        The column of the randomised unit. Several rows of a unit are added up.
+        The column of the randomised unit. Several rows of a unit are added up. `ROWS`: each row is a unit.
     variant : str
         The column that says which variant a unit was given.
     control : str, int or bool
@@ -229,8 +228,6 @@ class Experiment:
             raise ValueError(f"`allocation` must name the control {self.control!r}; got {', '.join(weights)}.")
         if len(weights) < 2:
             raise ValueError(f"`allocation` must name at least two variants; got {self.control!r} only.")
-        if not sum(weights.values()) < math.inf:
-            raise ValueError("`allocation` must have weights with a finite sum; write shares such as 0.9 and 0.1.")
         if not weights[self.control] > 0:
             raise ValueError(f"`allocation.{self.control}` must be above 0: without a control nothing is compared.")
         return MappingProxyType(weights)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from abkit.suffstats import CoMoments
-from abkit.types import Cap, Missing
+from abkit.types import ROWS, Cap, Missing
 
 #: The segment of units that have several values of a segment column, or none.
 NO_SEGMENT = "(none)"
@@ -55,7 +55,7 @@ class Request:
 
     def columns(self) -> tuple[str, ...]:
         """Every column that is read, once, in order."""
-        named = [self.unit, self.variant, *self.segments, *self.key]
+        named = [*([self.unit] if self.unit != ROWS else []), self.variant, *self.segments, *self.key]
         named += [self.exposure] if self.exposure else []
         named += [variable.column for block in self.blocks for variable in block.variables]
         return tuple(dict.fromkeys(named))

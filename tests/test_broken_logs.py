@@ -199,12 +199,6 @@ ANSWERED: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
         ["BLOCKED", "CHECK_FAILED: missing:m", "treatment 33.33%", "20 of 120 rows have no `revenue`"],
     ),
     (
-        "a third of one variant's costs counted as none",
-        {"revenue": gaps(REVENUE - TREATED, 3, TREATED == 1)},
-        metric(missing="zero", direction="decrease"),
-        ["BLOCKED", "CHECK_FAILED: missing:m", "20 of 120 rows have no `revenue`: counted as zero"],
-    ),
-    (
         "a tenth of the units in both",
         {"user": np.where(ROW < 24, ROW // 2, ROW)},
         {},

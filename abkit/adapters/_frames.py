@@ -76,6 +76,16 @@ def distinct(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     return frame.unique()
 
 
+def one_partition(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """The same rows, in one piece where the engine finds exact quantiles in one piece only."""
+    import narwhals as nw
+
+    if not frame.implementation.is_dask():
+        return frame
+    with _narwhals_warnings_off():
+        return nw.from_native(frame.to_native().repartition(npartitions=1))  # type: ignore[no-any-return]
+
+
 @contextmanager
 def engine_errors(log: object) -> Iterator[None]:
     """Errors of the engine that reads a file, as one sentence about that file."""

@@ -87,10 +87,12 @@ def count_rows(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], req
     measured = [c for c in dict.fromkeys(v.column for b in request.blocks for v in b.variables) if c != ROWS]
     binary = {v.column for b in request.blocks for v in b.variables if v.binary and not schema[v.column].is_boolean()}
     kept = keep_rows(schema, request)
-    drops = {
-        "without_unit": is_missing(schema, request.unit),
-        "without_variant": ~is_missing(schema, request.unit) & is_missing(schema, request.variant),
-    }
+    drops = {"without_variant": is_missing(schema, request.variant)}
+    if request.unit != ROWS:
+        drops = {
+            "without_unit": is_missing(schema, request.unit),
+            "without_variant": ~is_missing(schema, request.unit) & is_missing(schema, request.variant),
+        }
     if request.key:
         drops["without_key"] = nw.any_horizontal(*(is_missing(schema, c) for c in request.key), ignore_nulls=False)
     if request.exposure:
@@ -114,7 +116,7 @@ def count_rows(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], req
     missing = {c: counts[f"null {c}"] + counts.get(f"nan {c}", 0) for c in troubled}
     return Profile(
         counts["rows"],
-        counts["without_unit"],
+        counts.get("without_unit", 0),
         counts["without_variant"],
         counts.get("without_key", 0),
         counts.get("not_exposed", 0),
@@ -137,8 +139,8 @@ def refuse_missing(profile: Profile, request: Request) -> None:
 
 def keep_rows(schema: dict[str, nw.dtypes.DType], request: Request) -> nw.Expr:
     """The rows that have a unit, a variant and every key, and were exposed."""
-    kept = ~is_missing(schema, request.unit) & ~is_missing(schema, request.variant)
-    for column in request.key:
+    kept = ~is_missing(schema, request.variant)
+    for column in (*request.key, *([request.unit] if request.unit != ROWS else [])):
         kept = kept & ~is_missing(schema, column)
     return kept & _exposed(schema, request.exposure) if request.exposure else kept
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abkit._check import Float64Array
+from abkit.adapters._frames import one_partition
 from abkit.adapters._profile import Label, Profile, keep_rows
 from abkit.logs import Block, Request, Variable
 from abkit.suffstats import CoMoments
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     Frame = nw.LazyFrame[Any]
     Schema = dict[str, nw.dtypes.DType]
+
+#: A column of the rows, and what is made of its values within a unit.
+Aggregate = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +107,16 @@ def clean_rows(frame: Frame, schema: Schema, request: Request, labels: list[Labe
             code = nw.when(nw.col(request.variant) == nw.lit(label.value)).then(nw.lit(number)).otherwise(code)
     measured = dict.fromkeys(v.column for b in request.blocks for v in b.variables if v.column != ROWS)
     row_names = {column: f"x{i}" for i, column in enumerate(measured)}
-    columns = [nw.col(request.unit).alias("unit"), code.alias("code")]
+    columns = [code.alias("code")]
+    columns += [nw.col(request.unit).alias("unit")] if request.unit != ROWS else []
     columns += [_plain(nw.col(c), schema[c]).alias(f"segment{i}") for i, c in enumerate(request.segments)]
     columns += [nw.col(c).alias(f"key{i}") for i, c in enumerate(request.key)]
     columns += [_float(nw.col(c), schema[c], c in profile.missing).alias(name) for c, name in row_names.items()]
     filters = profile.without_unit + profile.without_variant + profile.without_key + profile.not_exposed
     rows = (frame.filter(keep_rows(schema, request)) if filters else frame).select(*columns)
     if request.key:
-        rows = _without_duplicates(rows, len(request.key), len(request.segments), list(row_names.values()))
+        names = [name for name in rows.columns if not name.startswith("key")]
+        rows = _without_duplicates(rows, [name for name in rows.columns if name.startswith("key")], names)
     return Query(request, labels, profile, rows, row_names)
 
 
@@ -118,16 +124,21 @@ def per_unit(query: Query, shifts: dict[str, float], thresholds: dict[Variable, 
     """One row a unit."""
     import narwhals as nw
 
-    aggregates: dict[str, nw.Expr] = {}
+    aggregates: dict[str, Aggregate] = {}
     prepared: dict[str, nw.Expr] = {}
     blocks = [_unit_block(query, block, shifts, thresholds, prepared, aggregates) for block in query.request.blocks]
-    fixed = [nw.col("code").min().alias("low"), nw.col("code").max().alias("high"), nw.len().alias("rows")]
+    aggregates |= {"low": ("code", "min"), "high": ("code", "max")}
     if query.request.key:
-        fixed += [nw.col("copies").sum().alias("copies"), nw.col("differ").sum().alias("differ")]
+        aggregates |= {"copies": ("copies", "sum"), "differ": ("differ", "sum")}
     for i in range(len(query.request.segments)):
-        fixed += [nw.col(f"segment{i}").min().alias(f"low{i}"), nw.col(f"segment{i}").max().alias(f"high{i}")]
+        aggregates |= {f"low{i}": (f"segment{i}", "min"), f"high{i}": (f"segment{i}", "max")}
     rows = query.rows.with_columns(**prepared) if prepared else query.rows
-    units = rows.group_by("unit").agg(*fixed, *(expr.alias(name) for name, expr in aggregates.items()))
+    if query.request.unit == ROWS:
+        each = (nw.col(source).alias(name) for name, (source, _) in aggregates.items())
+        units = rows.with_columns(rows=nw.lit(1)).select("rows", *each)
+    else:
+        each = (getattr(nw.col(source), how)().alias(name) for name, (source, how) in aggregates.items())
+        units = rows.group_by("unit").agg(nw.len().alias("rows"), *each)
     return Query(query.request, query.labels, query.profile, query.rows, query.row_names, blocks), units
 
 
@@ -158,7 +169,7 @@ def pooled_quantiles(query: Query, units: Frame, wanted: Iterable[tuple[Variable
     """The quantiles of capped variables over the units of all known variants together."""
     import narwhals as nw
 
-    known = units.filter((nw.col("low") == nw.col("high")) & (nw.col("high") < len(query.labels)))
+    known = one_partition(units.filter((nw.col("low") == nw.col("high")) & (nw.col("high") < len(query.labels))))
     return known.select(
         *(
             nw.col(alias).quantile(variable.cap.quantile, interpolation="linear").alias(str(i))
@@ -189,7 +200,7 @@ def _unit_block(
     shifts: dict[str, float],
     thresholds: dict[Variable, float],
     prepared: dict[str, nw.Expr],
-    aggregates: dict[str, nw.Expr],
+    aggregates: dict[str, Aggregate],
 ) -> UnitBlock:
     import narwhals as nw
 
@@ -200,7 +211,7 @@ def _unit_block(
     if drop:
         present = _all_present([query.row_names[column] for column in gaps])
         prepared[f"ok_{mask}"] = _flag(present)
-        aggregates[rows] = nw.col(f"ok_{mask}").sum()
+        aggregates[rows] = (f"ok_{mask}", "sum")
     columns = []
     for variable in block.variables:
         cap = f"_cap{list(thresholds).index(variable)}" if variable in thresholds else ""
@@ -217,9 +228,9 @@ def _unit_block(
             value = nw.col(name).fill_null(0.0) if zero else nw.col(name)
             value = value - shift if shift else value
             prepared[source] = nw.when(_all_present([query.row_names[c] for c in gaps])).then(value) if drop else value
-        aggregates[alias] = nw.col(source).sum() if variable.per_unit == "sum" else nw.col(source).max()
+        aggregates[alias] = (source, "sum" if variable.per_unit == "sum" else "max")
         if variable.per_unit == "same":
-            aggregates[f"{alias}_low"] = nw.col(source).min()
+            aggregates[f"{alias}_low"] = (source, "min")
         columns.append(UnitColumn(alias + cap, alias, variable, shift, thresholds.get(variable)))
     return UnitBlock(block, tuple(columns), rows, drop)
 
@@ -257,12 +268,10 @@ def _group_sums(block: UnitBlock, products: dict[str, nw.Expr]) -> dict[str, nw.
     return sums
 
 
-def _without_duplicates(rows: Frame, keys: int, segments: int, measured: list[str]) -> Frame:
+def _without_duplicates(rows: Frame, by: list[str], rest: list[str]) -> Frame:
     """One row a key; `copies` counts the others, `differ` those keys whose rows contradict each other."""
     import narwhals as nw
 
-    by = [f"key{i}" for i in range(keys)]
-    rest = ["unit", "code", *(f"segment{i}" for i in range(segments)), *measured]
     lows = [nw.col(c).min().alias(f"{c}_low") for c in rest]
     grouped = rows.group_by(*by).agg(nw.len().alias("copies"), *(nw.col(c).max() for c in rest), *lows)
     differs = nw.any_horizontal(*(_differs(c, f"{c}_low") for c in rest), ignore_nulls=True)
@@ -301,7 +310,8 @@ def _float(value: nw.Expr, dtype: nw.dtypes.DType, gaps: bool) -> nw.Expr:
     import narwhals as nw
 
     if dtype.is_boolean():
-        return nw.when(~value.is_null()).then(nw.when(value).then(nw.lit(1.0)).otherwise(nw.lit(0.0)))
+        number = nw.when(value).then(nw.lit(1.0)).otherwise(nw.lit(0.0)).cast(nw.Float64)  # 1.0 is decimal in some SQL
+        return nw.when(~value.is_null()).then(number)
     number = value.cast(nw.Float64)
     return nw.when(~value.is_nan()).then(number) if gaps and dtype.is_float() else number
 

@@ -20,6 +20,16 @@ from abkit.report import merge_groups
 from tests.adapters.logs import event_log, expected, request
 
 
+CONNECTIONS: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def close_connections() -> Iterator[None]:
+    yield
+    while CONNECTIONS:
+        CONNECTIONS.pop().disconnect()
+
+
 def as_pandas(log: pd.DataFrame, _: Path) -> Any:
     return log
 
@@ -86,6 +96,7 @@ def as_postgres(log: pd.DataFrame, _: Path) -> Any:
     import ibis
 
     connection = ibis.connect(os.environ["ABKIT_POSTGRES"])
+    CONNECTIONS.append(connection)
     return connection.create_table(f"log_{uuid4().hex}", log)
 
 
@@ -246,3 +257,32 @@ def test_a_second_run_gives_the_same_statistics_of_whole_numbers_bit_for_bit(log
         for name in ("orders per view", "capped", "conversion"):
             for other in results[1:]:
                 assert other[variant].moments[name] == results[0][variant].moments[name]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_rows_as_units_are_the_units_of_a_table_with_an_id_each(
+    engine: Callable[[pd.DataFrame, Path], Any], log: pd.DataFrame, tmp_path: Path
+) -> None:
+    import abkit as ab
+
+    once = log.drop_duplicates("event").reset_index(drop=True)
+    table = engine(once, tmp_path)
+    metrics = {
+        "revenue": ab.Mean("revenue", missing="drop", covariates=["before", ab.Sum("views")]),
+        "orders": ab.Ratio("orders", ab.ROWS, cap=ab.Cap(quantile=0.95)),
+        "bought": ab.Proportion("bought"),
+        "clock": ab.Mean("clock"),
+    }
+    plans = [
+        ab.Experiment(unit=unit, variant="variant", control="control", metrics=metrics, segments="country", key=key)
+        for unit, key in (("event", ()), (ab.ROWS, ()), (ab.ROWS, "event"))
+    ]
+    expected, *others = (read_statistics(table, plan.request()) for plan in plans)
+    for statistics in others:
+        assert statistics.cappings == expected.cappings
+        assert statistics.audit == expected.audit
+        for group, same in zip(statistics.groups, expected.groups, strict=True):
+            assert (group.variant, group.segments, group.units) == (same.variant, same.segments, same.units)
+            for name, moments in group.moments.items():
+                np.testing.assert_allclose(moments.mean, same.moments[name].mean, rtol=1e-12)
+                np.testing.assert_allclose(moments.m2, same.moments[name].m2, rtol=1e-10, atol=1e-10)

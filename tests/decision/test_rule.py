@@ -193,8 +193,8 @@ def test_alpha_is_that_of_the_plan() -> None:
         assert statuses(decide_report(report)) == {"s": status}
 
 
-# Holm by hand at alpha 0.05 with two metrics on two treatments: the smallest p-value is compared with 0.05 / 4, the next
-# with 0.05 / 3, then 0.05 / 2 and 0.05; after the first that is not smaller, nothing else is shown.
+# Holm by hand at alpha 0.05 with two metrics on two treatments: the smallest p-value is compared with 0.05 / 4, the
+# next with 0.05 / 3, then 0.05 / 2 and 0.05; after the first that is not smaller, nothing else is shown.
 HOLM: list[tuple[list[float], list[float], list[str]]] = [
     ([0.012, 0.016, 0.024, 0.049], [0.0125, 0.05 / 3, 0.025, 0.05], ["superior"] * 4),
     ([0.049, 0.024, 0.016, 0.012], [0.05, 0.025, 0.05 / 3, 0.0125], ["superior"] * 4),
@@ -254,8 +254,8 @@ def test_harm_has_holm_levels_of_its_own() -> None:
     # at a margin of half a standard error, "s" is second by its p-value against the margin, and becomes first as the
     # harm grows; ranked by that, the smaller level would hide the harm
     metrics = {"s": replace(SUCCESS, margin=0.5), "t": replace(SUCCESS, margin=0.0)}
-    for z, verdict in ((-2.26, "rollback"), (-2.3, "rollback"), (-3.0, "rollback")):
-        assert decide_report(report_of(metrics, {"s": z, "t": z_of(0.0108)})).verdict == verdict
+    for z in (-2.0, -2.1, -2.3, -3.0):
+        assert decide_report(report_of(metrics, {"s": z, "t": z_of(0.0108)})).verdict == "rollback"
 
 
 # estimates of one success metric per treatment, the verdict on each, and the verdict on all
