@@ -69,7 +69,7 @@ def audit_notes(report: Report) -> Iterator[str]:
         (audit.rows_duplicated, f"{of} are duplicates of a key: left out"),
         (
             audit.rows_contradictory,
-            "keys have rows that contradict each other: the largest value of each column was kept",
+            "keys have rows that contradict each other: left out",
         ),
         (audit.units_in_several_variants, f"of {audit.units:,} units are in several variants: left out"),
         (

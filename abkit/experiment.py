@@ -15,7 +15,7 @@ from abkit.logs import Request, label_name
 from abkit.metrics import Metric
 from abkit.sequential import KINDS as MONITORS
 from abkit.sequential import FixedHorizon, Monitor
-from abkit.types import MISSING, Missing
+from abkit.types import MISSING, ROWS, Missing
 
 if TYPE_CHECKING:
     import os
@@ -147,6 +147,9 @@ class Experiment:
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        for name in ("variant", "exposure", "segments", "key"):
+            if ROWS in (getattr(self, name), *values.get(name, ())):
+                raise ValueError(f"`{name}` must name a column; {ROWS} stands for the rows themselves.")
         object.__setattr__(self, "allocation", self._checked_allocation())
 
     @classmethod

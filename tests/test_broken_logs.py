@@ -111,7 +111,7 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("segment missing", {"day": None}, {"segments": "day"}, ["no column `day`"]),
     ("exposure missing", {"seen": None}, {"exposure": "seen"}, ["no column `seen`"]),
     ("key missing", {"row": None}, {"key": "row"}, ["no column `row`"]),
-    ("no rows", {name: values[:0] for name, values in columns().items()}, {}, ["`variant`", "none at all"]),
+    ("no rows", {name: values[:0] for name, values in columns().items()}, {}, ["no rows"]),
     ("no control", {"variant": ["a", "b"] * (N // 2)}, {}, ["no control 'control' in `variant`", "'a', 'b'"]),
     ("control misspelt", {"variant": ["contrl", "new"] * (N // 2)}, {}, ["no control 'control'", "'contrl'?"]),
     ("control only", {"variant": ["control"] * N}, {}, ["one variant only, 'control'"]),
@@ -168,7 +168,6 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("sums that overflow", {"revenue": REVENUE * 1e307}, {}, ["`revenue`"]),
     ("a square that overflows", {"revenue": first(1e200)}, {}, ["`revenue`"]),
     ("a covariate that overflows", {"before": REVENUE * 1e200}, metric(covariates="before"), ["`before`"]),
-    ("denominators too small to divide by", {"views": REVENUE * 1e-200}, ratio(), ["`views`"]),
 ]
 
 # what is wrong, the columns changed, the plan changed, and what the decision must say; it never is "promote"
@@ -184,6 +183,7 @@ ANSWERED: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("no successes", {"bought": ROW * 0}, BOUGHT, ["SUCCESS_NOT_SHOWN"]),
     ("no denominators", {"views": ROW * 0}, ratio(), ["NO_DATA", "denominator `views` adds up to zero in the control"]),
     ("none in one variant", {"views": 1 - TREATED}, ratio(), ["NO_DATA", "adds up to zero in the treatment"]),
+    ("denominators too small to divide by", {"views": REVENUE * 1e-200}, ratio(), ["NO_DATA"]),
     ("denominators that cancel", {"views": np.array([0.1, 0.1, -0.1, -0.1] * (N // 4))}, ratio(), []),
     ("all outcomes dropped", {"revenue": [np.nan] * N}, {"missing": "drop"}, ["NO_DATA", "no units in the control"]),
     (
@@ -273,24 +273,32 @@ def test_a_broken_file_is_refused_in_one_sentence(
     sentence(run(plan, parquet(columns(**values), tmp_path), tmp_path, capsys), says)
 
 
-@pytest.mark.parametrize("engine", ["pandas", "polars"])
-@pytest.mark.parametrize(("values", "plan", "says"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_a_broken_table_is_refused_in_one_sentence(
-    values: dict[str, Any], plan: dict[str, Any], says: list[str], engine: str
-) -> None:
+def refused(engine: str, values: dict[str, Any], plan: dict[str, Any], says: list[str]) -> None:
     with pytest.raises(ab.DataError) as caught:
         ab.decide({**PLAN, **plan}, table(engine, columns(**values)))
     assert all(part in str(caught.value) for part in says), caught.value
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("engine", ["pyarrow", "duckdb"])
-@pytest.mark.parametrize("name", ["a null outcome", "an infinite outcome", "outcomes of text", "a cap at zero"])
+@pytest.mark.parametrize(("values", "plan", "says"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_a_broken_table_is_refused_in_one_sentence(
+    values: dict[str, Any], plan: dict[str, Any], says: list[str]
+) -> None:
+    refused("polars", values, plan, says)
+
+
+# rows of the table above whose values the engines hold in different ways
+HELD_IN_MANY_WAYS = [
+    "a null outcome", "a nan outcome", "null in a boolean", "outcomes all null", "an infinite outcome",
+    "outcomes of text", "outcomes of dates", "outcomes of lists", "units all null", "units all nan",
+    "variants all null", "a cap at zero", "sums that overflow",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["pandas", "pyarrow", "duckdb"])
+@pytest.mark.parametrize("name", HELD_IN_MANY_WAYS)
 def test_every_engine_says_the_same(name: str, engine: str) -> None:
-    values, plan, says = next(row[1:] for row in REFUSED if row[0] == name)
-    with pytest.raises(ab.DataError) as caught:
-        ab.decide({**PLAN, **plan}, table(engine, columns(**values)))
-    assert all(part in str(caught.value) for part in says), caught.value
+    refused(engine, *next(row[1:] for row in REFUSED if row[0] == name))
 
 
 @pytest.mark.parametrize(("values", "plan", "says"), [row[1:] for row in ANSWERED], ids=[row[0] for row in ANSWERED])
@@ -350,7 +358,7 @@ FILES: list[tuple[str, str | bytes, list[str]]] = [
     ("too_large.csv", CSV + LAST.format("1e400"), ["`revenue` is infinite in 1 of 121 rows"]),
     ("word.csv", CSV + LAST.format("oops"), ["`revenue` holds text"]),
     ("late_word.csv", HEAD + "\n" + BODY * 200 + LAST.format("oops"), ["`revenue` holds text"]),
-    ("comma_decimals.csv", CSV.replace(".", ","), ["`user`"]),
+    ("comma_decimals.csv", CSV.replace(".", ","), ["the log"]),
     ("two_columns.csv", CSV.replace("before", "revenue"), ["`revenue`", "twice"]),
     ("two_units.csv", CSV.replace("before", "user"), ["`user`", "twice"]),
     ("rows.csv", CSV.replace("before", "ROWS"), ["a column named ROWS"]),
@@ -435,6 +443,10 @@ def closed_relation() -> duckdb.DuckDBPyRelation:
     return relation
 
 
+def sparse() -> pd.DataFrame:
+    return pd.DataFrame(columns(revenue=pd.arrays.SparseArray(REVENUE)))
+
+
 def late_word() -> pd.DataFrame:
     frame = pd.concat([pd.DataFrame(columns())] * 60, ignore_index=True).astype({"revenue": object})
     frame.loc[4_001, "revenue"] = "oops"
@@ -457,11 +469,11 @@ TABLES: list[tuple[str, Any, list[str]]] = [
     ("two columns of one name in PyArrow", lambda: pa.Table.from_batches(
         pa.table(columns()).append_column("revenue", pa.array(REVENUE)).to_batches()), ["revenue"]),
     ("mixed types", lambda: pd.DataFrame(columns(revenue=first("oops"))), ["`revenue` holds text"]),
-    ("mixed types far down", late_word, ["revenue"]),
-    ("complex numbers", lambda: pd.DataFrame(columns(revenue=REVENUE + 1j)), ["revenue"]),
-    ("sparse numbers", lambda: pd.DataFrame(columns(revenue=pd.arrays.SparseArray(REVENUE))), ["revenue"]),
+    ("mixed types far down", late_word, ["cannot be read", "oops"]),
+    ("complex numbers", lambda: pd.DataFrame(columns(revenue=REVENUE + 1j)), ["cannot be read", "complex"]),
+    ("sparse numbers", sparse, ["cannot be read", "Sparse"]),
     ("decimal nan", lambda: pd.DataFrame(columns(revenue=[decimal.Decimal("nan")] * N)), ["`revenue`", "120 of 120"]),
-    ("closed DuckDB connection", closed_relation, ["closed"]),
+    ("closed DuckDB connection", closed_relation, ["cannot be read", "closed"]),
     ("lazy Polars query that fails", lambda: pl.LazyFrame(columns()).with_columns(
         revenue=pl.col("day").cast(pl.Int64)), ["conversion"]),
     ("lazy Polars scan of nothing", lambda: pl.scan_parquet("nowhere.parquet"), ["nowhere.parquet"]),
@@ -489,7 +501,7 @@ ODD_NAMES = [
     ("v", "null x0", "nan x0", "infinite x0", "other x0", "mean x0", "std x0"),
     ("USER", "Variant", "REVENUE", "Before", "dAY", "roW", "Seen"),
     ("a\nb", "a\tb", " a", "a ", "0", "1.5", "true"),
-    ("*", "**", "^a.*$", "COLUMNS(*)", "a*", "?", "_"),
+    ("a*", "?", "_", "#", "@", "&", "~"),
 ]
 
 

@@ -29,12 +29,12 @@ def read_statistics(log: object, request: Request) -> LogStatistics:
 
     A quantile as a cap costs one more query before, since every unit must be known before its threshold is.
     """
-    with engine_errors(log), progress("reading the log"), open_log(log, request.columns()) as frame:
+    with engine_errors(log, request.columns()), progress("reading the log"), open_log(log, request.columns()) as frame:
         schema = dict(frame.collect_schema())
         check_columns(schema, request)
         used = frame.select(*(column for column in request.columns() if column != ROWS))
-        labels = find_labels(used, schema, request)
         profile = count_rows(used, schema, request)
+        labels = find_labels(used, schema, request)
         refuse_missing(profile, request)
         query = clean_rows(used, schema, request, labels, profile)
         centers = _shifts(query)
@@ -71,7 +71,7 @@ def _thresholds(query: Query, centers: dict[str, float]) -> dict[Variable, float
 
 
 def _statistics(query: Query, rows: list[dict[str, Any]]) -> LogStatistics:
-    known = [row for row in rows if row["low"] == row["high"] < len(query.labels)]
+    known = [row for row in rows if row["low"] is not None and row["low"] == row["high"] < len(query.labels)]
     if len(known) > MOST_GROUPS:
         raise DataError(
             f"the segments {', '.join(query.request.segments)} make {len(known):,} groups; at most {MOST_GROUPS:,} "
@@ -100,6 +100,9 @@ def _audit(labels: list[Label], profile: Profile, rows: list[dict[str, Any]]) ->
     def total(column: str, chosen: Iterable[dict[str, Any]] = rows) -> int:
         return sum(int(row.get(column) or 0) for row in chosen)
 
+    placed = [row for row in rows if row["low"] is not None]  # else all rows of the units contradict others
+    crossed = [row for row in placed if row["low"] != row["high"]]
+    unknown = [row for row in placed if row["low"] == row["high"] == len(labels)]
     return Audit(
         rows=profile.rows,
         rows_without_unit=profile.without_unit,
@@ -108,9 +111,9 @@ def _audit(labels: list[Label], profile: Profile, rows: list[dict[str, Any]]) ->
         rows_not_exposed=profile.not_exposed,
         rows_duplicated=total("copies"),
         rows_contradictory=total("differ"),
-        units=total("units"),
-        units_in_several_variants=total("units", (row for row in rows if row["low"] != row["high"])),
-        units_in_unknown_variants=total("units", (row for row in rows if row["low"] == row["high"] == len(labels))),
+        units=total("units", placed),
+        units_in_several_variants=total("units", crossed),
+        units_in_unknown_variants=total("units", unknown),
         missing=profile.missing,
     )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from abkit import _check
@@ -42,12 +43,7 @@ class Profile:
 
 def check_columns(schema: dict[str, nw.dtypes.DType], request: Request) -> None:
     """Every column must be there, and what is measured must be a number."""
-    if ROWS in schema:
-        raise DataError(f"the log has a column named {ROWS}, which stands for the number of rows; rename it.")
-    for column in request.columns():
-        if column != ROWS and column not in schema:
-            hint = _check.suggest(column, schema)
-            raise DataError(f"the log has no column `{column}`; it has {', '.join(sorted(schema))}.{hint}")
+    _check_names(schema, request)
     for block in request.blocks:
         for variable in block.variables:
             dtype = schema.get(variable.column)
@@ -62,11 +58,23 @@ def check_columns(schema: dict[str, nw.dtypes.DType], request: Request) -> None:
             raise DataError(f"`exposure` must name a column of booleans or of 0 and 1; `{request.exposure}` is not.")
 
 
+def _check_names(schema: dict[str, nw.dtypes.DType], request: Request) -> None:
+    if ROWS in schema:
+        raise DataError(f"the log has a column named {ROWS}, which stands for the number of rows; rename it.")
+    for column in request.columns():
+        if column in ("*", "**") or (column.startswith("^") and column.endswith("$")):
+            raise DataError(f"the column {column!r} has a name that engines take for a pattern; rename it.")
+        if column != ROWS and column not in schema:
+            hint = _check.suggest(column, schema)
+            raise DataError(f"the log has no column `{column}`; it has {', '.join(sorted(schema))}.{hint}")
+
+
 def find_labels(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], request: Request) -> list[Label]:
     """The variants to compare, the control first: those that the plan names, else those that the log holds."""
     if request.labels is None:
         found = _distinct(frame, schema, request)
-        names = [name for name in found if name != request.control]
+        control = _parse(request.control, schema[request.variant])
+        names = [name for name, value in found.items() if value != control]
         if len(names) == len(found):
             listed = ", ".join(map(repr, names)) or "none at all"
             hint = _check.suggest(request.control, names)
@@ -75,7 +83,7 @@ def find_labels(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], re
             )
         if not names:
             raise DataError(f"the log has one variant only, {request.control!r}; nothing can be compared.")
-        return [Label(name, found[name]) for name in (request.control, *sorted(names))]
+        return [Label(request.control, control), *(Label(name, found[name]) for name in sorted(names))]
     others = [name for name in request.labels if name != request.control]
     return [Label(name, _parse(name, schema[request.variant])) for name in (request.control, *others)]
 
@@ -101,17 +109,22 @@ def count_rows(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], req
     def looks(columns: Iterable[str]) -> list[nw.Expr]:
         counts = [(nw.len() - nw.col(c).count()).alias(f"null {c}") for c in columns]
         floats = [c for c in columns if schema[c].is_float()]
-        counts += [_count(nw.col(c).is_nan() & ~nw.col(c).is_null()).alias(f"nan {c}") for c in floats]
-        counts += [_count(~nw.col(c).is_finite() & ~nw.col(c).is_nan()).alias(f"infinite {c}") for c in floats]
+        # not is_nan: DuckDB 2.0 believes a Parquet file's minimum and maximum that there is none
+        counts += [_count(~nw.col(c).is_finite() & ~_infinite(c)).alias(f"nan {c}") for c in floats]
+        counts += [_count(_infinite(c)).alias(f"infinite {c}") for c in floats]
         numbers = [c for c in columns if c in binary]
         return counts + [_count((nw.col(c) != 0) & (nw.col(c) != 1)).alias(f"other {c}") for c in numbers]
 
+    if request.exposure and not schema[request.exposure].is_boolean():
+        exposed = nw.col(request.exposure)
+        drops["odd_exposure"] = (exposed != 0) & (exposed != 1)
     everything = [nw.len().alias("rows"), *(_count(drop).alias(name) for name, drop in drops.items())]
     counts = {key: int(value or 0) for key, value in collect(frame.select(*everything, *looks(measured)))[0].items()}
     troubled = [c for c in measured if any(counts.get(f"{kind} {c}") for kind in ("null", "nan", "infinite", "other"))]
     if troubled and any(counts[name] for name in drops):
         precise = collect(frame.filter(kept).select(*looks(troubled)))[0]
         counts |= {key: int(value or 0) for key, value in precise.items()}
+    _refuse_nothing_kept(counts, request)
     _refuse_values(counts, troubled)
     missing = {c: counts[f"null {c}"] + counts.get(f"nan {c}", 0) for c in troubled}
     return Profile(
@@ -150,7 +163,7 @@ def is_missing(schema: dict[str, nw.dtypes.DType], column: str) -> nw.Expr:
     import narwhals as nw
 
     null = nw.col(column).is_null()
-    return null | nw.col(column).is_nan() if schema[column].is_float() else null
+    return null | ~nw.col(column).is_finite() if schema[column].is_float() else null
 
 
 def shifts(frame: nw.LazyFrame[Any], columns: list[str]) -> dict[str, float]:
@@ -198,12 +211,32 @@ def _parse(name: str, dtype: nw.dtypes.DType) -> Any:
     """A variant's name as a value of the column's type; None where it cannot be one."""
     if dtype.is_boolean():
         return {"true": True, "false": False, "1": True, "0": False}.get(name.lower())
-    if not dtype.is_numeric():
+    if not (dtype.is_numeric() or dtype.is_temporal()):
         return name
+    read: Callable[[str], Any] = date.fromisoformat if dtype.is_temporal() else float
     try:
-        return int(name) if dtype.is_integer() else float(name)
+        return (int if dtype.is_integer() else read)({"true": "1", "false": "0"}.get(name, name))
     except ValueError:
         return None
+
+
+def _refuse_nothing_kept(counts: dict[str, int], request: Request) -> None:
+    if counts["rows"] == 0:
+        raise DataError("the log has no rows; nothing can be compared.")
+    if counts.get("odd_exposure"):
+        raise DataError(
+            f"`exposure` must name a column of booleans or of 0 and 1; `{request.exposure}` is neither 0 nor 1 in "
+            f"{counts['odd_exposure']:,} of {counts['rows']:,} rows."
+        )
+    reasons = {
+        "without_unit": f"the unit `{request.unit}` is null",
+        "without_variant": f"the variant `{request.variant}` is null",
+        "without_key": f"a key ({', '.join(f'`{column}`' for column in request.key)}) is null",
+        "not_exposed": f"`{request.exposure}` is not true",
+    }
+    for name, reason in reasons.items():
+        if counts.get(name) == counts["rows"]:
+            raise DataError(f"{reason} in all of {counts['rows']:,} rows; nothing is left to compare.")
 
 
 def _refuse_values(counts: dict[str, int], columns: list[str]) -> None:
@@ -225,6 +258,12 @@ def _exposed(schema: dict[str, nw.dtypes.DType], column: str) -> nw.Expr:
 
     yes = nw.col(column) if schema[column].is_boolean() else nw.col(column) != 0
     return nw.when(yes).then(nw.lit(1)).otherwise(nw.lit(0)) == 1
+
+
+def _infinite(column: str) -> nw.Expr:
+    import narwhals as nw
+
+    return ((nw.col(column) == math.inf) | (nw.col(column) == -math.inf)) & ~nw.col(column).is_null()
 
 
 def _count(condition: nw.Expr) -> nw.Expr:

@@ -5,6 +5,7 @@ Each step is an expression that every engine has (sums, minima, maxima, counts),
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -15,6 +16,7 @@ import numpy as np
 from abkit._check import Float64Array
 from abkit.adapters._frames import one_partition
 from abkit.adapters._profile import Label, Profile, keep_rows
+from abkit.errors import DataError
 from abkit.logs import Block, Request, Variable
 from abkit.suffstats import CoMoments
 from abkit.types import ROWS
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
     Frame = nw.LazyFrame[Any]
     Schema = dict[str, nw.dtypes.DType]
+
+ROUNDING = 1e-12
 
 #: A column of the rows, and what is made of its values within a unit.
 Aggregate = tuple[str, str]
@@ -62,17 +66,31 @@ class UnitBlock:
         names = tuple(f"{i}:{column.variable.column}" for i, column in enumerate(self.columns))
         if n == 0:
             return CoMoments(0, np.zeros(len(names)), np.zeros((len(names),) * 2), names)
+        self._refuse_overflow(row)
         totals = [Fraction(row[sum_name(alias)]) for alias in aliases]
         mean = np.array([float(total / n) for total in totals])
         m2 = np.zeros((len(aliases),) * 2)
+        constant: set[int] = set()  # what is left of its spread is the rounding of the sums
         for i in range(len(aliases)):
             for j in range(i, len(aliases)):
-                product = Fraction(row[product_name(aliases[i], aliases[j])]) - totals[i] * totals[j] / n
-                m2[i, j] = m2[j, i] = float(product)
-        np.fill_diagonal(m2, np.maximum(np.diagonal(m2), 0.0))
-        linear, constant = self._unshift(aliases)
+                product = Fraction(row[product_name(aliases[i], aliases[j])])
+                m2[i, j] = m2[j, i] = float(product - totals[i] * totals[j] / n)
+                if i == j and m2[i, i] <= ROUNDING * product:
+                    constant.add(i)
+        for i in constant:
+            m2[i, :] = m2[:, i] = 0.0
+        linear, offset = self._unshift(aliases)
         m2 = linear @ (m2 if n > 1 else 0 * m2) @ linear.T
-        return CoMoments(n, linear @ mean + constant, (m2 + m2.T) / 2, names)
+        return CoMoments(n, linear @ mean + offset, (m2 + m2.T) / 2, names)
+
+    def _refuse_overflow(self, row: dict[str, Any]) -> None:
+        for column in self.columns:
+            sums = (row[sum_name(column.alias)], row[product_name(column.alias, column.alias)])
+            if not all(math.isfinite(value or 0) for value in sums):
+                raise DataError(
+                    f"the column `{column.variable.column}` of the metric `{self.block.metric}` is too large to be "
+                    "squared and added up in 64-bit floating point; divide it by a constant."
+                )
 
     def _unshift(self, aliases: tuple[str, ...]) -> tuple[Float64Array, Float64Array]:
         linear, constant = np.zeros((len(self.columns), len(aliases))), np.zeros(len(self.columns))
@@ -135,10 +153,11 @@ def per_unit(query: Query, shifts: dict[str, float], thresholds: dict[Variable, 
     rows = query.rows.with_columns(**prepared) if prepared else query.rows
     if query.request.unit == ROWS:
         each = (nw.col(source).alias(name) for name, (source, _) in aggregates.items())
-        units = rows.with_columns(rows=nw.lit(1)).select("rows", *each)
+        units = rows.select((1 - nw.col("differ") if query.request.key else nw.lit(1)).alias("rows"), *each)
     else:
         each = (getattr(nw.col(source), how)().alias(name) for name, (source, how) in aggregates.items())
-        units = rows.group_by("unit").agg(nw.len().alias("rows"), *each)
+        # a null in `code` marks rows that contradict others
+        units = rows.group_by("unit").agg(nw.col("code").count().alias("rows"), *each)
     return Query(query.request, query.labels, query.profile, query.rows, query.row_names, blocks), units
 
 
@@ -226,6 +245,7 @@ def _unit_block(
         if shift or drop or zero:
             source = f"{alias}_row"
             value = nw.col(name).fill_null(0.0) if zero else nw.col(name)
+            value = nw.when(nw.col("differ") == 0).then(value) if zero and query.request.key else value
             value = value - shift if shift else value
             prepared[source] = nw.when(_all_present([query.row_names[c] for c in gaps])).then(value) if drop else value
         aggregates[alias] = (source, "sum" if variable.per_unit == "sum" else "max")
@@ -275,7 +295,9 @@ def _without_duplicates(rows: Frame, by: list[str], rest: list[str]) -> Frame:
     lows = [nw.col(c).min().alias(f"{c}_low") for c in rest]
     grouped = rows.group_by(*by).agg(nw.len().alias("copies"), *(nw.col(c).max() for c in rest), *lows)
     differs = nw.any_horizontal(*(_differs(c, f"{c}_low") for c in rest), ignore_nulls=True)
-    return grouped.with_columns(copies=nw.col("copies") - 1, differ=_flag(differs))
+    marked = grouped.with_columns(copies=nw.col("copies") - 1, differ=_flag(differs))
+    # rows that contradict each other say nothing: their values and their variant are unknown
+    return marked.with_columns(*(nw.when(nw.col("differ") == 0).then(nw.col(c)).alias(c) for c in rest if c != "unit"))
 
 
 def _differs(first: str, second: str) -> nw.Expr:
@@ -310,10 +332,10 @@ def _float(value: nw.Expr, dtype: nw.dtypes.DType, gaps: bool) -> nw.Expr:
     import narwhals as nw
 
     if dtype.is_boolean():
-        number = nw.when(value).then(nw.lit(1.0)).otherwise(nw.lit(0.0)).cast(nw.Float64)  # 1.0 is decimal in some SQL
+        number = nw.when(value).then(nw.lit(1)).otherwise(nw.lit(0)).cast(nw.Float64)  # in some SQL 1.0 is a decimal
         return nw.when(~value.is_null()).then(number)
     number = value.cast(nw.Float64)
-    return nw.when(~value.is_nan()).then(number) if gaps and dtype.is_float() else number
+    return nw.when(value.is_finite()).then(number) if gaps and dtype.is_float() else number
 
 
 def _plain(value: nw.Expr, dtype: nw.dtypes.DType) -> nw.Expr:

@@ -49,7 +49,10 @@ def ratio_arm(moments: CoMoments) -> Arm:
     """The mean of the first variable over the mean of the second, by the delta method."""
     numerator, denominator = float(moments.mean[0]), float(moments.mean[1])
     value = numerator / denominator
-    return Arm(value, np.array([1.0, -value]) / denominator, moments)
+    gradient = np.array([1.0 / denominator, -value / denominator])
+    if not np.all(np.isfinite(gradient)):
+        raise ValueError(f"the denominator's mean, {denominator:g}, is too close to zero to divide by")
+    return Arm(value, gradient, moments)
 
 
 def linear_effect(control: Arm, treatment: Arm) -> MeanEffect:

@@ -11,7 +11,7 @@ from abkit import _check
 from abkit.evidence import Effect
 from abkit.logs import Block, Variable
 from abkit.suffstats import CoMoments
-from abkit.types import DIRECTIONS, MISSING, ROLES, Cap, Covariate, Direction, Missing, Null, Relative, Role, Sum
+from abkit.types import DIRECTIONS, MISSING, ROLES, ROWS, Cap, Covariate, Direction, Missing, Null, Relative, Role, Sum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +122,8 @@ def _checked_covariates(value: object) -> tuple[Covariate, ...]:
     if not isinstance(listed, Iterable):
         raise TypeError(f"`covariates` must be a column or a list of columns; got {_check.show(value)}.")
     result = tuple(item if isinstance(item, Sum) else _check.text("covariates", item) for item in listed)
+    if ROWS in result:
+        raise ValueError("`covariates` must be pre-period columns; got ROWS, a number that the treatment may change.")
     if len(set(result)) != len(result):
         raise ValueError("`covariates` must not repeat a column.")
     return result

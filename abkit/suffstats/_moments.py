@@ -101,6 +101,8 @@ class Moments(Statistics):
 
 def centre(sample: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Mean along the first axis, and the deviations from it, corrected once for the mean's own rounding."""
+    if np.array_equal(sample.min(axis=0), sample.max(axis=0)):  # constant: no rounding is left as a spread
+        return sample[0], np.zeros_like(sample)
     provisional = sample.mean(axis=0)
     deviations = sample - provisional
     correction = deviations.mean(axis=0)

@@ -267,6 +267,7 @@ def test_the_relative_set_touches_the_share_at_level_one_minus_p(test, data, alt
     share = drawn_share(data)
     result = defined(test(control, treatment, alternative=alternative, null=ab.relative(share)))
     assume(1e-6 < result.pvalue < 1 - 1e-6)
+    assume(result.method != "score" or share > -1)  # a ratio of zero is the edge of what there is
     p = result.pvalue
     # just inside at a slightly higher level, just outside at a slightly lower one
     assert result.relative(1 - p * (1 - 1e-6)).contains(share)

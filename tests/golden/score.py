@@ -28,7 +28,7 @@ def difference_statistic(c, nc, t, nt, null):
         cc = null * null + null * (2 * pt + theta + 1) + pt + theta * pc
         d = -pt * null * (1 + null)
         v = (b / (3 * a)) ** 3 - b * cc / (6 * a * a) + d / (2 * a)
-        u = mp.sign(v) * mp.sqrt((b / (3 * a)) ** 2 - cc / (3 * a))
+        u = (mp.sign(v) or 1) * mp.sqrt((b / (3 * a)) ** 2 - cc / (3 * a))
         w = (mp.pi + mp.acos(mp.re(v / u**3))) / 3
         restricted_t = 2 * u * mp.cos(w) - b / (3 * a)
         restricted_c = restricted_t - null
