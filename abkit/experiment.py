@@ -38,8 +38,8 @@ class Quality:
         Level of the checks by a test: sample ratio, missing outcomes, quality metrics. Between 0 and 1; small,
         because a healthy experiment must hardly ever be stopped by them.
     contaminated : float
-        Largest share of units seen in several variants, of rows that contradict their duplicates, and of rows without
-        a unit, a variant or a key. From 0 to 1.
+        Largest share of units seen in several variants, and of rows without a unit, a variant or a key. From 0 to 1.
+        Rows that contradict their duplicates break the data however few they are.
 
     Examples
     --------

@@ -64,6 +64,14 @@ def test_any_null_gives_the_statistic_of_the_closed_form(n_control, n_treatment,
     assert statistic == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
+@given(st.integers(1, 10**7), st.integers(1, 10**7), st.integers(0, 99), st.integers(0, 99), THOUSANDTHS)
+def test_counting_failures_instead_mirrors_the_answer_at_any_rate(n_control, n_treatment, c, t, null):
+    c, t = min(c, n_control), min(t, n_treatment)  # rates close to 0, and so close to 1 on the other side
+    rare = proportion_test(Counts(n_control, c), Counts(n_treatment, t), null=null)
+    common = proportion_test(Counts(n_control, n_control - c), Counts(n_treatment, n_treatment - t), null=-null)
+    assert common.statistic == pytest.approx(-rare.statistic, rel=1e-9, abs=1e-9)
+
+
 # Newcombe 1998, Statistics in Medicine 17, table II, method 5 (Mee)
 @pytest.mark.parametrize(
     ("treatment", "control", "low", "high"),
