@@ -12,8 +12,8 @@ from abkit.cli import main
 DATA = Path(__file__).parents[2] / "shared" / "data"
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
-# Gerber, Green and Larimer 2008, American Political Science Review 102(1), Tables 2 and 3: effects on turnout with standard
-# errors clustered by household, as printed
+# Gerber, Green and Larimer 2008, American Political Science Review 102(1), Tables 2 and 3: effects on turnout with
+# standard errors clustered by household, as printed
 PUBLISHED = {
     "Civic Duty": (0.018, 0.003),
     "Hawthorne": (0.026, 0.003),

@@ -34,8 +34,9 @@ def findings(report: Report) -> list[Finding]:
     success = [row for row in report.results if row.role == "success"]
     others = [row for row in report.results if row.role in ("guardrail", "deterioration")]
     tests = [_against_null(report, row) for row in success]
-    # harm is ranked by its own p-values: ranked by those against a margin, more harm could get a smaller level
-    levels = zip(_levels(report, success, tests), _levels(report, success, [r.test for r in success]), strict=True)
+    # gains and harms are two families: in one, the harm of a metric could make room for the gain of another
+    harms = [row.test for row in success]
+    levels = zip(_levels(report, success, tests, 1), _levels(report, success, harms, -1), strict=True)
     judged = [_judge(report, row, test, *level) for row, test, level in zip(success, tests, levels, strict=True)]
     judged += [_judge(report, row, _against_null(report, row), alpha, alpha) for row in others]
     return judged
@@ -96,15 +97,22 @@ def status_of(finding: Finding) -> MetricStatus:
 _CODES = {("success", "superior"): "SUCCESS_SUPERIOR", ("guardrail", "noninferior"): "GUARDRAIL_NONINFERIOR"}
 
 
-def _levels(report: Report, rows: list[MetricResult], tests: list[TestResult | None]) -> list[float]:
-    """Alpha's shares in the order of the rows; equal p-values are ranked by name, not by the plan's order."""
-    alpha = report.experiment.monitor.alpha
+def _levels(report: Report, rows: list[MetricResult], tests: list[TestResult | None], way: int) -> list[float]:
+    """Alpha's shares in the order of the rows, for changes for the better (1) or for the worse (-1).
+
+    A change the other way has no evidence to rank; equal p-values are ranked by name, not by the plan's order.
+    """
+    alpha, metrics = report.experiment.monitor.alpha, report.experiment.metrics
     if report.experiment.adjust == "none":
         return [alpha] * len(rows)
     order = sorted(range(len(rows)), key=lambda i: (rows[i].metric, rows[i].variant))
-    pvalues = [test.pvalue if (test := tests[i]) else 1.0 for i in order]
+    pvalues = [_pvalue(tests[i], way * metrics[rows[i].metric].sign) for i in order]
     level_of = dict(zip(order, holm(pvalues, alpha).levels, strict=True))
     return [level_of[i] for i in range(len(rows))]
+
+
+def _pvalue(test: TestResult | None, sign: float) -> float:
+    return test.pvalue if test and test.statistic * sign > 0 else 1.0
 
 
 def _against_null(report: Report, row: MetricResult) -> TestResult | None:

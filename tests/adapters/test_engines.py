@@ -19,7 +19,6 @@ from abkit.logs import LogStatistics
 from abkit.report import merge_groups
 from tests.adapters.logs import event_log, expected, request
 
-
 CONNECTIONS: list[Any] = []
 
 

@@ -250,12 +250,20 @@ def test_equal_p_values_are_ranked_by_name_and_not_by_the_order_of_the_plan() ->
     assert levels[0] == levels[1]
 
 
-def test_harm_has_holm_levels_of_its_own() -> None:
-    # at a margin of half a standard error, "s" is second by its p-value against the margin, and becomes first as the
-    # harm grows; ranked by that, the smaller level would hide the harm
-    metrics = {"s": replace(SUCCESS, margin=0.5), "t": replace(SUCCESS, margin=0.0)}
-    for z in (-2.0, -2.1, -2.3, -3.0):
-        assert decide_report(report_of(metrics, {"s": z, "t": z_of(0.0108)})).verdict == "rollback"
+@pytest.mark.parametrize("margin", [0.0, 0.5, 3.0])
+def test_gains_and_harms_share_alpha_each_for_themselves(margin: float) -> None:
+    # "t" at p = 0.04 needs all of alpha, which it gets when "s" is shown as well, and in the same way only
+    metrics = {"s": replace(SUCCESS, margin=margin), "t": SUCCESS}
+    t = z_of(0.04)
+    for s in (-9.0, -2.5, -1.0, 0.0, 1.0, margin):
+        assert statuses(decide_report(report_of(metrics, {"s": s, "t": t})))["t"] == "inconclusive"
+    for s in (9.0, margin + 2.5, margin + 1.0, 0.0, -1.0, -2.2):
+        assert statuses(decide_report(report_of(metrics, {"s": s, "t": -t})))["t"] == "inconclusive"
+    assert statuses(decide_report(report_of(metrics, {"s": margin + 2.3, "t": t}))) == {
+        "s": "superior",
+        "t": "superior",
+    }
+    assert statuses(decide_report(report_of(metrics, {"s": -2.3, "t": -t}))) == {"s": "inferior", "t": "inferior"}
 
 
 # estimates of one success metric per treatment, the verdict on each, and the verdict on all

@@ -73,7 +73,7 @@ def test_a_pvalue_equal_to_its_level_is_kept():
 
 
 def test_one_hypothesis_is_judged_at_alpha():
-    assert holm([0.04], 0.05) == holm([0.04], 0.05)
+    assert holm([0.04], 0.05).pvalues == (0.04,)
     assert holm([0.04], 0.05).levels == (0.05,)
 
 
