@@ -49,8 +49,8 @@ def decide(plan: object, log: object) -> Decision:
     check of the data blocks promotion; at least one success metric shown superior and every guardrail shown
     non-inferior promotes; else continue. All tests are two-sided at alpha. Success metrics and treatments share alpha
     by Holm's procedure, their gains and their harms each for themselves; guardrails need no share, since all of them
-    must hold (Schultzberg, Ankargren and Franberg 2024, arXiv 2402.11609, sec. 3). Overall the strongest treatment that may be promoted is; the release is rolled
-    back when every treatment must be.
+    must hold (Schultzberg, Ankargren and Franberg 2024, arXiv 2402.11609, sec. 3). Overall the strongest treatment that
+    may be promoted is; the release is rolled back when every treatment must be.
 
     Examples
     --------

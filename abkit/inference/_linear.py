@@ -29,15 +29,29 @@ class Arm:
         """Number of units."""
         return int(self.moments.n)
 
-    def slopes(self, outcomes: int) -> Float64Array:
-        """Least-squares slopes of the linearised outcome on the covariates, within this variant."""
-        s = self.moments.m2
+    def regression(self) -> Regression:
+        """Least squares of the linearised outcome on the covariates, within this variant."""
+        outcomes, s = len(self.gradient), self.moments.m2
         scale = np.sqrt(np.diagonal(s)[outcomes:])
-        usable = scale > 0
-        scale = np.where(usable, scale, 1.0)
+        scale = np.where(scale > 0, scale, 1.0)
         correlation = s[outcomes:, outcomes:] / np.outer(scale, scale)
-        target = (s[outcomes:, :outcomes] @ self.gradient) / scale
-        return np.asarray(np.linalg.lstsq(correlation, target, rcond=1e-10)[0] / scale * usable, dtype=np.float64)
+        # the pseudo-inverse: constant covariates explain nothing, and collinear ones share what they explain
+        inverse = np.linalg.pinv(correlation, rcond=1e-10, hermitian=True)
+        rank = round(float(np.trace(inverse @ correlation)))
+        inverse = inverse / np.outer(scale, scale)
+        slopes = inverse @ (s[outcomes:, :outcomes] @ self.gradient)
+        weights = np.concatenate([self.gradient, -slopes])
+        residual = max(float(weights @ s @ weights), 0.0) / max(self.n - 1 - rank, 1)
+        return Regression(slopes, residual * inverse, rank)
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """Slopes, their covariance matrix, and how many of them are free."""
+
+    slopes: Float64Array
+    covariance: Float64Array
+    rank: int
 
 
 def mean_arm(moments: CoMoments) -> Arm:
@@ -59,35 +73,39 @@ def linear_effect(control: Arm, treatment: Arm) -> MeanEffect:
     """Difference of two linearised values, adjusted for the covariates.
 
     Lin (2013, Annals of Applied Statistics 7(1), sec. 4): slopes are fitted within each variant and the
-    covariates are centred at their pooled mean, which is the same as one slope
+    covariates are centred at their pooled mean, which for the difference is the same as one slope
     theta = (n_c b_t + n_t b_c) / n. CUPED (Deng et al. 2013, WSDM, eq. 4) is the case of one covariate and
-    equal slopes. The variances take theta as given and the pooled mean as random, and are scaled by
-    (n - 2) / (n - 2 - k) for the k slopes.
+    equal slopes. The two values themselves are adjusted with theta too, so that their covariance is known.
+    The variances take the pooled mean as random. Each variant's are scaled by (n_a - 1) / (n_a - 1 - k) for its k
+    slopes, and the error of those slopes is added: it reaches the estimate through the distance of the
+    covariates' means (variance of a predicted mean, Draper and Smith 1998, Applied Regression Analysis, sec. 3.1).
     """
-    outcomes = len(control.gradient)
-    k = len(control.moments.names) - outcomes
-    n = control.n + treatment.n
+    outcomes, n = len(control.gradient), control.n + treatment.n
     share_c, share_t = control.n / n, treatment.n / n
-    theta = share_c * treatment.slopes(outcomes) + share_t * control.slopes(outcomes) if k else np.zeros(0)
-    shift = float(theta @ (treatment.moments.mean - control.moments.mean)[outcomes:])
+    fit_c, fit_t = control.regression(), treatment.regression()
+    theta = share_c * fit_t.slopes + share_t * fit_c.slopes
+    distance = (treatment.moments.mean - control.moments.mean)[outcomes:]
+    shift = float(theta @ distance)
 
     # weights of each variant's means in the adjusted control value and in the adjusted treatment value
     in_control = np.array([[*control.gradient, *(-share_t * theta)], [*(0 * control.gradient), *(share_c * theta)]])
     in_treatment = np.array(
         [[*(0 * treatment.gradient), *(share_t * theta)], [*treatment.gradient, *(-share_c * theta)]]
     )
-    scale = (n - 2) / (n - 2 - k)
-    from_control = _covariance(in_control, control) * scale
-    from_treatment = _covariance(in_treatment, treatment) * scale
+    moved = np.outer((share_t, -share_c), (share_t, -share_c))  # how the two values move with theta' distance
+    from_control = _covariance(in_control, control, fit_c.rank)
+    from_control += share_t**2 * float(distance @ fit_c.covariance @ distance) * moved
+    from_treatment = _covariance(in_treatment, treatment, fit_t.rank)
+    from_treatment += share_c**2 * float(distance @ fit_t.covariance @ distance) * moved
     total = from_control + from_treatment
-    parts = _of_difference(from_control), _of_difference(from_treatment)
+    sizes = max(control.n - fit_c.rank, 2), max(treatment.n - fit_t.rank, 2)
     return MeanEffect(
         control.value + share_t * shift,
         treatment.value - share_c * shift,
         float(total[0, 0]),
         float(total[1, 1]),
         float(total[0, 1]),
-        max(satterthwaite(parts[0], control.n, parts[1], treatment.n) - k, 1.0),
+        satterthwaite(_of_difference(from_control), sizes[0], _of_difference(from_treatment), sizes[1]),
     )
 
 
@@ -101,12 +119,13 @@ def variance_kept(control: Arm, treatment: Arm) -> float:
     return linear_effect(control, treatment).variance / plain if plain > 0 else 1.0
 
 
-def _covariance(weights: Float64Array, arm: Arm) -> Float64Array:
+def _covariance(weights: Float64Array, arm: Arm, slopes: int) -> Float64Array:
     products = weights @ arm.moments.covariance @ weights.T / arm.n
     terms = np.abs(weights) @ np.abs(arm.moments.covariance) @ np.abs(weights).T / arm.n
     # where the terms cancel to their last digits, what is left is rounding, and not a variance
-    lost = _of_difference(products) <= ROUNDING * float(terms.sum())
-    return np.zeros((2, 2)) if lost else np.asarray(products, dtype=np.float64)
+    if _of_difference(products) <= ROUNDING * float(terms.sum()):
+        return np.zeros((2, 2))
+    return np.asarray(products * ((arm.n - 1) / max(arm.n - 1 - slopes, 1)), dtype=np.float64)
 
 
 def _of_difference(covariance: Float64Array) -> float:

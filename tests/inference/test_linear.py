@@ -48,11 +48,19 @@ def slopes_of_rows(rows):
     return np.linalg.lstsq(x, y, rcond=None)[0][1:]
 
 
+def variance_of_a_prediction(rows, distance):
+    """Variance of distance' slopes, by least squares on the rows themselves."""
+    y, x = rows[:, 0] - rows[:, 0].mean(), rows[:, 1:] - rows[:, 1:].mean(axis=0)
+    residuals = y - x @ slopes_of_rows(rows)
+    mean_square = residuals @ residuals / (len(rows) - 1 - x.shape[1])
+    return mean_square * distance @ np.linalg.inv(x.T @ x) @ distance
+
+
 @pytest.mark.parametrize("case", cases("regression", "adjusted"))
 def test_the_estimate_is_that_of_lins_regression(case):
     control, treatment = arm(case["control"]), arm(case["treatment"])
-    assert control.slopes(1) == pytest.approx(case["slopes_control"], rel=1e-10)
-    assert treatment.slopes(1) == pytest.approx(case["slopes_treatment"], rel=1e-10)
+    assert control.regression().slopes == pytest.approx(case["slopes_control"], rel=1e-10)
+    assert treatment.regression().slopes == pytest.approx(case["slopes_treatment"], rel=1e-10)
     assert linear_effect(control, treatment).estimate == pytest.approx(case["estimate"], rel=1e-11)
 
 
@@ -62,18 +70,23 @@ def test_the_variances_are_those_of_the_rows(seed):
     n_c, n_t = len(control), len(treatment)
     share_c, share_t = n_c / (n_c + n_t), n_t / (n_c + n_t)
     theta = share_c * slopes_of_rows(treatment) + share_t * slopes_of_rows(control)
-    scale = (n_c + n_t - 2) / (n_c + n_t - 4)
+    scale_c, scale_t = (n_c - 1) / (n_c - 3), (n_t - 1) / (n_t - 3)
+    distance = treatment[:, 1:].mean(axis=0) - control[:, 1:].mean(axis=0)
+    moved = np.outer((share_t, -share_c), (share_t, -share_c))
+    slopes_c = share_t**2 * variance_of_a_prediction(control, distance) * moved
+    slopes_t = share_c**2 * variance_of_a_prediction(treatment, distance) * moved
     # control: mean_c(y - share_t theta x) + mean_t(share_t theta x); treatment likewise
     y_c, x_c, y_t, x_t = control[:, 0], control[:, 1:] @ theta, treatment[:, 0], treatment[:, 1:] @ theta
-    from_c = np.cov(y_c - share_t * x_c, share_c * x_c) * scale / n_c
-    from_t = np.cov(share_t * x_t, y_t - share_c * x_t) * scale / n_t
+    from_c = np.cov(y_c - share_t * x_c, share_c * x_c) * scale_c / n_c + slopes_c
+    from_t = np.cov(share_t * x_t, y_t - share_c * x_t) * scale_t / n_t + slopes_t
     expected = from_c + from_t
     effect = linear_effect(arm(control), arm(treatment))
     assert effect.var_control == pytest.approx(expected[0, 0], rel=1e-9)
     assert effect.var_treatment == pytest.approx(expected[1, 1], rel=1e-9)
     assert effect.covariance == pytest.approx(expected[0, 1], rel=1e-9, abs=1e-12)
-    residuals = np.var(y_c - x_c, ddof=1) / n_c + np.var(y_t - x_t, ddof=1) / n_t
-    assert effect.variance == pytest.approx(residuals * scale, rel=1e-9)
+    residuals = np.var(y_c - x_c, ddof=1) / n_c * scale_c + np.var(y_t - x_t, ddof=1) / n_t * scale_t
+    slopes = slopes_c[0, 0] / share_t**2 + slopes_t[1, 1] / share_c**2
+    assert effect.variance == pytest.approx(residuals + slopes, rel=1e-9)
     assert effect.control == pytest.approx(y_c.mean() + share_t * (x_t.mean() - x_c.mean()), rel=1e-12)
 
 
@@ -150,9 +163,8 @@ def test_a_covariate_given_twice_changes_neither_estimate_nor_residuals(seed):
     control, treatment = data(seed, k=1)
     twice = [np.column_stack([rows, 3 - 2 * rows[:, 1]]) for rows in (control, treatment)]
     a, b = linear_effect(arm(control), arm(treatment)), linear_effect(arm(twice[0]), arm(twice[1]))
-    n = len(control) + len(treatment)
     assert b.estimate == pytest.approx(a.estimate, rel=1e-7)
-    assert b.variance == pytest.approx(a.variance * (n - 3) / (n - 4), rel=1e-7)
+    assert (b.variance, b.df) == pytest.approx((a.variance, a.df), rel=1e-7)
 
 
 @given(SEEDS)
@@ -168,9 +180,10 @@ def test_one_covariate_with_equal_slopes_is_cuped_by_hand():
     control, treatment = [[1, 0], [0, 1], [5, 2]], [[14, 1], [13, 2], [18, 3]]
     effect = linear_effect(arm(control), arm(treatment))
     assert effect.estimate == pytest.approx((15 - 2) - 2 * (2 - 1), rel=1e-14)
-    # residual sum of squares 6 in each variant; var = 6/2/3 + 6/2/3 = 2, times (6 - 2) / (6 - 3)
-    assert effect.variance == pytest.approx(2 * 4 / 3, rel=1e-13)
-    assert effect.df == pytest.approx(4 - 1, rel=1e-12)
+    # residual sum of squares 6 in each variant, for 1 degree of freedom: 6/3 + 6/3; each slope has the variance 6/2,
+    # and counts with a quarter of the squared distance 1: 3/4 + 3/4
+    assert effect.variance == pytest.approx(4 + 1.5, rel=1e-13)
+    assert effect.df == pytest.approx(2, rel=1e-12)
 
 
 def test_a_covariate_that_explains_all_leaves_no_variance():
