@@ -40,6 +40,11 @@ class Block:
     missing: Missing
 
 
+def gaps_of(metric: str) -> str:
+    """The name under which a metric's rows without a value, and all its rows, come back where there are any."""
+    return f"gaps of {metric}"
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """All that one analysis needs from a log."""

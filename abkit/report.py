@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from abkit import _tails
 from abkit.errors import DataError, PlanError
 from abkit.evidence import TestResult, finite_or_none, run_test
 from abkit.experiment import Experiment
-from abkit.inference import mean_arm, ratio_arm, srm_test, variance_kept
-from abkit.logs import Group, LogStatistics
+from abkit.inference import mean_arm, ratio_arm, ratio_test, srm_test, variance_kept
+from abkit.logs import Group, LogStatistics, gaps_of
 from abkit.metrics import Metric, Ratio
 from abkit.suffstats import CoMoments
 
@@ -189,10 +188,15 @@ def _require_two_variants(experiment: Experiment, statistics: LogStatistics, mer
     if experiment.control in merged and len(merged) > 1:
         return
     audit, which = statistics.audit, "only" if experiment.control in merged else "no"
+    lost = (
+        (audit.units_in_several_variants, "units are in several variants"),
+        (audit.units_in_unknown_variants, "units are in variants that the plan does not name"),
+        (audit.rows_contradictory, "keys have rows that contradict each other"),
+    )
+    why = ", ".join(f"{count:,} {what}" for count, what in lost if count)
     raise DataError(
-        f"the log has {which} units of the control {experiment.control!r}, so nothing can be compared: of "
-        f"{audit.units:,} units {audit.units_in_several_variants:,} are in several variants and "
-        f"{audit.units_in_unknown_variants:,} in variants that the plan does not name; correct the log, or the plan."
+        f"the log has {which} units of the control {experiment.control!r}{f' ({why})' * bool(why)}, so nothing can be "
+        "compared; correct the log, or `control` and `allocation` in the plan."
     )
 
 
@@ -224,9 +228,10 @@ def _compare(
 def _value(metric: Metric, moments: CoMoments | None) -> float:
     if moments is None or not moments.n:
         return math.nan
+    means = [float(mean) for mean in moments.mean]
     if isinstance(metric, Ratio):
-        return float(moments.mean[0] / moments.mean[1]) if moments.mean[1] else math.nan
-    return float(moments.mean[0])
+        return means[0] / means[1] if means[1] else math.nan
+    return means[0]
 
 
 def _kept(metric: Metric, control: CoMoments, treatment: CoMoments) -> float:
@@ -272,24 +277,26 @@ def _contamination(experiment: Experiment, statistics: LogStatistics) -> Iterato
 
 
 def _missing(experiment: Experiment, merged: dict[str, Group], treatments: list[str]) -> Iterator[Check]:
-    """Dropped outcomes must be as frequent in every variant, else what is left is not comparable."""
+    """Values must be missing equally often in every variant, else what is left is not comparable."""
     groups = [merged[variant] for variant in (experiment.control, *treatments) if variant in merged]
     for name in experiment.metrics:
-        lost = [group.units - int(group.moments[name].n) for group in groups]
-        if not any(lost):
+        if gaps_of(name) not in groups[0].moments:
             continue
-        units = [group.units for group in groups]
-        share = sum(lost) / sum(units)
-        if share < 1:
-            statistic = math.fsum(
-                (k - n * share) ** 2 / (n * share * (1 - share)) for k, n in zip(lost, units, strict=True)
-            )
-            pvalue = _tails.chi_square_survival(statistic, len(groups) - 1)
-        else:
-            pvalue = 1.0
-        listed = ", ".join(f"{group.variant} {k / group.units:.2%}" for group, k in zip(groups, lost, strict=True))
+        gaps = [group.moments[gaps_of(name)] for group in groups]
+        pvalues = [_gaps_pvalue(gaps[0], other) for other in gaps[1:]]
+        pvalue = min(1.0, len(pvalues) * min(pvalues))
+        shares = (float(moments.mean[0] / moments.mean[1]) if moments.mean[1] else 0.0 for moments in gaps)
+        listed = ", ".join(f"{group.variant} {share:.2%}" for group, share in zip(groups, shares, strict=True))
         status = "fail" if pvalue < experiment.quality.alpha else "pass"
-        yield Check(f"missing:{name}", status, f"units without a value: {listed}; p = {pvalue:.3g}", pvalue)
+        yield Check(f"missing:{name}", status, f"rows without a value: {listed}; p = {pvalue:.3g}", pvalue)
+
+
+def _gaps_pvalue(control: CoMoments, treatment: CoMoments) -> float:
+    """Whether the share of rows without a value differs; shares without any spread are compared as they are."""
+    if min(int(control.n), int(treatment.n)) < 2 or not control.mean[1] or not treatment.mean[1]:
+        return 1.0
+    test = ratio_test(control, treatment)
+    return float(test.estimate == 0) if test.reason else test.pvalue
 
 
 def _quality_metrics(experiment: Experiment, results: Iterable[MetricResult]) -> Iterator[Check]:

@@ -121,11 +121,21 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
         "unknown variants only",
         {"variant": ["x", "y"] * (N // 2)},
         BOTH,
-        ["120 in variants that the plan does not name"],
+        ["120 units are in variants that the plan does not name"],
     ),
-    ("numbers for named variants", {"variant": TREATED}, BOTH, ["120 in variants that the plan does not name"]),
-    ("every unit in both variants", {"user": ROW // 2}, {}, ["of 60 units 60 are in several variants"]),
-    ("keys that contradict each other", {"row": ROW // 4}, {"key": "row"}, ["nothing can be compared"]),
+    (
+        "numbers for named variants",
+        {"variant": TREATED},
+        BOTH,
+        ["120 units are in variants that the plan does not name"],
+    ),
+    ("every unit in both variants", {"user": ROW // 2}, {}, ["60 units are in several variants"]),
+    (
+        "keys that contradict each other",
+        {"row": ROW // 4},
+        {"key": "row"},
+        ["keys have rows that contradict each other", "nothing can be compared"],
+    ),
     ("too many variants", {"variant": first("control", [f"v{i}" for i in ROW])}, {}, ["`variant`", "more than 100"]),
     ("a null outcome", {"revenue": first(None)}, {}, ["`revenue`", "1 of 120 rows", "drop", "zero", "error"]),
     ("a nan outcome", {"revenue": first(np.nan)}, {}, ["`revenue`", "null or nan in 1 of 120 rows", "drop", "zero"]),
@@ -337,6 +347,14 @@ def test_an_outcome_that_a_covariate_explains_wholly_shows_nothing(slope: float)
     before = np.sqrt(ROW + 1.0)
     log = pd.DataFrame(columns(before=before, revenue=slope * before + 0.1))
     assert ab.decide({**PLAN, **metric(covariates="before")}, log).verdict == "continue"
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_an_outcome_that_is_its_own_covariate_shows_nothing(seed: int) -> None:
+    # the adjusted difference is zero, and what rounding makes of it and of its standard error is no evidence
+    rng = np.random.default_rng(seed)
+    log = pd.DataFrame(columns(revenue=rng.normal(rng.choice([0, 3, 100]), 1, N)))
+    assert ab.decide({**PLAN, **metric(covariates="revenue")}, log).metrics[0].status == "no_data"
 
 
 CSV = pd.DataFrame(columns()).to_csv(index=False, lineterminator="\n")

@@ -199,7 +199,7 @@ CHECKS: list[tuple[str, dict[str, Any], dict[str, Any], str, str, str]] = [
         {"missing": "drop"},
         "missing:revenue",
         "pass",
-        "units without a value: control 10.00%, treatment 10.00%; p = 1",
+        "rows without a value: control 10.00%, treatment 10.00%; p = 1",
     ),
     (
         "incomplete",
@@ -207,7 +207,7 @@ CHECKS: list[tuple[str, dict[str, Any], dict[str, Any], str, str, str]] = [
         {"missing": "drop"},
         "missing:revenue",
         "fail",
-        "units without a value: control 0.00%, treatment 33.33%; p = ",
+        "rows without a value: control 0.00%, treatment 33.33%; p = ",
     ),
 ]
 

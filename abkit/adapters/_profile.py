@@ -110,7 +110,9 @@ def count_rows(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], req
         counts = [(nw.len() - nw.col(c).count()).alias(f"null {c}") for c in columns]
         floats = [c for c in columns if schema[c].is_float()]
         # not is_nan: DuckDB 2.0 believes a Parquet file's minimum and maximum that there is none
-        counts += [_count(~nw.col(c).is_finite() & ~_infinite(c)).alias(f"nan {c}") for c in floats]
+        counts += [
+            _count(~nw.col(c).is_finite() & ~nw.col(c).is_null() & ~_infinite(c)).alias(f"nan {c}") for c in floats
+        ]
         counts += [_count(_infinite(c)).alias(f"infinite {c}") for c in floats]
         numbers = [c for c in columns if c in binary]
         return counts + [_count((nw.col(c) != 0) & (nw.col(c) != 1)).alias(f"other {c}") for c in numbers]

@@ -17,7 +17,7 @@ from abkit._check import Float64Array
 from abkit.adapters._frames import one_partition
 from abkit.adapters._profile import Label, Profile, keep_rows
 from abkit.errors import DataError
-from abkit.logs import Block, Request, Variable
+from abkit.logs import Block, Request, Variable, gaps_of
 from abkit.suffstats import CoMoments
 from abkit.types import ROWS
 
@@ -145,6 +145,7 @@ def per_unit(query: Query, shifts: dict[str, float], thresholds: dict[Variable, 
     aggregates: dict[str, Aggregate] = {}
     prepared: dict[str, nw.Expr] = {}
     blocks = [_unit_block(query, block, shifts, thresholds, prepared, aggregates) for block in query.request.blocks]
+    blocks += [gaps for block in blocks for gaps in _gaps(query, block.block, prepared, aggregates)]
     aggregates |= {"low": ("code", "min"), "high": ("code", "max")}
     if query.request.key:
         aggregates |= {"copies": ("copies", "sum"), "differ": ("differ", "sum")}
@@ -253,6 +254,22 @@ def _unit_block(
             aggregates[f"{alias}_low"] = (source, "min")
         columns.append(UnitColumn(alias + cap, alias, variable, shift, thresholds.get(variable)))
     return UnitBlock(block, tuple(columns), rows, drop)
+
+
+def _gaps(
+    query: Query, block: Block, prepared: dict[str, nw.Expr], aggregates: dict[str, Aggregate]
+) -> Iterable[UnitBlock]:
+    """Rows without a value, and all rows, per unit: whether variants lose their values equally often."""
+    missing = sorted({v.column for v in block.variables if v.column in query.profile.missing})
+    if not missing:
+        return
+    names = [query.row_names[column] for column in missing]
+    alias = f"gaps_{'_'.join(names)}"
+    prepared[alias] = _flag(~_all_present(names))
+    aggregates[alias] = (alias, "sum")
+    lost, rows = Variable(missing[0], "sum"), Variable(ROWS, "sum")
+    columns = (UnitColumn(alias, alias, lost, 0.0, None), UnitColumn("rows", "rows", rows, 0.0, None))
+    yield UnitBlock(Block(gaps_of(block.metric), (lost, rows), "error"), columns, "rows", optional=False)
 
 
 def _finish_units(block: UnitBlock, first: dict[str, nw.Expr], second: dict[str, nw.Expr]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from abkit.decision._decision import MetricStatus, Reason, rounded
-from abkit.evidence import ConfidenceSet, HalfLines, TestResult
+from abkit.evidence import ConfidenceSet, HalfLines, Interval, TestResult
 from abkit.inference import holm
 from abkit.report import MetricResult, Report
 from abkit.types import Null, Relative, Verdict
@@ -128,6 +128,8 @@ def _judge(report: Report, row: MetricResult, test: TestResult | None, alpha: fl
     if test is None or row.test is None:
         return Finding(row, "no_data", null, None, alpha)
     better = test.pvalue < alpha and test.statistic * metric.sign > 0
+    if isinstance(null, Relative):  # a share of a mean that may be zero is no margin
+        better = better and isinstance(test.relative(1 - alpha), Interval)
     # harm to a success metric is a change for the worse; to the others, one beyond their margin
     harm = row.test if row.role == "success" else test
     if harm.pvalue < harm_alpha and harm.statistic * metric.sign < 0:

@@ -41,8 +41,9 @@ class Arm:
         inverse = inverse / np.outer(scale, scale)
         slopes = inverse @ (s[outcomes:, :outcomes] @ self.gradient)
         weights = np.concatenate([self.gradient, -slopes])
-        residual = max(float(weights @ s @ weights), 0.0) / max(self.n - 1 - rank, 1)
-        return Regression(slopes, residual * inverse, rank)
+        residual = float(weights @ s @ weights)
+        residual = residual if residual > ROUNDING * float(np.abs(weights) @ np.abs(s) @ np.abs(weights)) else 0.0
+        return Regression(slopes, residual / max(self.n - 1 - rank, 1) * inverse, rank)
 
 
 @dataclass(frozen=True, slots=True)

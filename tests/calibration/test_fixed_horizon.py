@@ -199,7 +199,6 @@ SKEWED = "the smaller variant's mean is far from normal"
 NORMAL = "the normal ignores that the variances are estimated"
 SPREAD = "the effect changes the spread, in variants of different size"
 FEW = "few events are expected in the smaller variant"
-SLOPES = "the slopes are estimated on few units of a variant"
 KNOWN = {
     ("welch_test", "lognormal", (32, 8)): (0.12, SKEWED),
     ("welch_test", "lognormal", (320, 80)): (0.08, SKEWED),
@@ -217,10 +216,6 @@ KNOWN = {
     ("z_test", "Bernoulli 5%", (32, 8)): (0.16, FEW),
     ("z_test", "Bernoulli 5%", (320, 80)): (0.10, FEW),
     ("proportion_test", "Bernoulli 5%", (32, 8)): (0.12, FEW),
-    ("linear_effect", "1 normal covariate", (32, 8)): (0.09, SLOPES),
-    ("linear_effect", "1 lognormal covariate", (32, 8)): (0.10, SLOPES),
-    ("linear_effect", "3 normal covariates", (20, 20)): (0.075, SLOPES),
-    ("linear_effect", "3 normal covariates", (32, 8)): (0.16, SLOPES),
 }
 
 

@@ -357,3 +357,37 @@ def test_the_laws_are_not_empty() -> None:
 
     collect()
     assert seen == set(RANK)
+
+
+@pytest.mark.parametrize("missing", ["drop", "zero"])
+def test_rows_lost_from_one_variant_block_a_promotion_though_every_unit_keeps_some(missing: str) -> None:
+    rng = np.random.default_rng(8)
+    user = np.repeat(np.arange(2_000), 10)
+    treated = user % 2 == 1
+    table = pd.DataFrame({"user": user, "variant": np.where(treated, "treatment", "control")})
+    table["errors"] = rng.poisson(2.0, user.size).astype(float)
+    table.loc[treated & (rng.random(user.size) < 0.2), "errors"] = np.nan
+    plan = ab.Experiment(
+        unit="user",
+        variant="variant",
+        control="control",
+        metrics={"errors": ab.Mean("errors", direction="decrease", missing=missing)},
+    )
+    decision = ab.decide(plan, table)
+    assert (decision.verdict, decision.blocked) == ("continue", True)
+    assert [check.status for check in decision.checks if check.id == "missing:errors"] == ["fail"]
+
+
+def test_a_relative_margin_shows_nothing_where_the_control_may_be_zero() -> None:
+    table = pd.DataFrame(
+        {
+            "user": range(10),
+            "variant": ["control"] * 5 + ["treatment"] * 5,
+            "value": [-1, 2, 0, 1, -1.5, 3, 4, 2.5, 5, 4],
+        }
+    )
+    guardrail = ab.Mean("value", role="guardrail", margin=ab.relative(0.1))
+    decision = ab.decide(
+        ab.Experiment(unit="user", variant="variant", control="control", metrics={"v": guardrail}), table
+    )
+    assert (decision.verdict, decision.metrics[0].status) == ("continue", "inconclusive")
