@@ -48,7 +48,7 @@ lint: $(VENV)/.lint
 	$(BIN)/mypy
 
 docs: $(VENV)/.docs
-	$(BIN)/mkdocs build --strict --quiet --site-dir site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
 
 examples: $(VENV)/.test  ## every script runs, and every plan is read
 	for script in examples/*.py; do $(BIN)/python -W error $$script > /dev/null || exit 1; done

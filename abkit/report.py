@@ -52,7 +52,7 @@ class Check:
     value: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """The analysis of a log under a plan.
 
@@ -141,6 +141,9 @@ class Report:
         from abkit._render import report_text
 
         return report_text(self)
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_html_(self) -> str:
         from abkit._render import report_html

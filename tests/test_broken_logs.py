@@ -194,6 +194,12 @@ ANSWERED: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("no denominators", {"views": ROW * 0}, ratio(), ["NO_DATA", "denominator `views` adds up to zero in the control"]),
     ("none in one variant", {"views": 1 - TREATED}, ratio(), ["NO_DATA", "adds up to zero in the treatment"]),
     ("denominators too small to divide by", {"views": REVENUE * 1e-200}, ratio(), ["NO_DATA"]),
+    (
+        "a ratio too large for a float",
+        {"revenue": REVENUE * 1e150, "views": REVENUE * 1e-160},
+        ratio(),
+        ["NO_DATA: `m` of treatment"],
+    ),
     ("denominators that cancel", {"views": np.array([0.1, 0.1, -0.1, -0.1] * (N // 4))}, ratio(), []),
     ("all outcomes dropped", {"revenue": [np.nan] * N}, {"missing": "drop"}, ["NO_DATA", "no units in the control"]),
     (
@@ -355,6 +361,12 @@ def test_an_outcome_that_is_its_own_covariate_shows_nothing(seed: int) -> None:
     rng = np.random.default_rng(seed)
     log = pd.DataFrame(columns(revenue=rng.normal(rng.choice([0, 3, 100]), 1, N)))
     assert ab.decide({**PLAN, **metric(covariates="revenue")}, log).metrics[0].status == "no_data"
+
+
+@pytest.mark.parametrize("unit", [1e-157, 1e-160, 1e-170])
+def test_a_covariate_too_small_to_square_explains_nothing(unit: float) -> None:
+    log = pd.DataFrame(columns(before=np.sqrt(ROW + 1.0) * unit))
+    assert ab.decide({**PLAN, **metric(covariates="before")}, log).verdict == "promote"
 
 
 CSV = pd.DataFrame(columns()).to_csv(index=False, lineterminator="\n")

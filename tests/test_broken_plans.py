@@ -130,6 +130,12 @@ FIELDS: list[tuple[str, dict[str, Any], list[str]]] = [
         metric(role="quality", margin=1),
         ["`margin` must not be given for a quality metric"],
     ),
+    ("margin of a proportion in per cent", metric(kind="proportion", margin=5), ["`margin`", "below 1; got 5"]),
+    (
+        "margin of a proportion of 1",
+        metric(kind="proportion", margin=1.0),
+        ["`metrics.revenue`", "`margin`", "below 1"],
+    ),
     ("cap with both", metric(cap={"quantile": 0.9, "value": 3}), ["`cap` must have either a quantile or a value"]),
     ("cap with none", metric(cap={}), ["`cap` must have either a quantile or a value"]),
     ("cap above one", metric(cap={"quantile": 1.5}), ["`cap.quantile` must be between 0 and 1; got 1.5"]),

@@ -53,22 +53,30 @@ SHARED = {
     "covariates": COVARIATES,
     "missing": st.sampled_from([None, "error", "drop", "zero"]),
 }
-ROLES = [
-    {"role": st.just("success"), "margin": st.none() | MARGINS},
-    {"role": st.sampled_from(["guardrail", "deterioration"]), "margin": MARGINS},
-    {"role": st.just("quality")},
-]
 PAIRS = st.tuples(NAMES, NAMES).filter(lambda pair: pair[0] != pair[1])
+
+
+def roles(margins: st.SearchStrategy[Any]) -> list[dict[str, st.SearchStrategy[Any]]]:
+    """The roles of a metric with the margins that each may have."""
+    return [
+        {"role": st.just("success"), "margin": st.none() | margins},
+        {"role": st.sampled_from(["guardrail", "deterioration"]), "margin": margins},
+        {"role": st.just("quality")},
+    ]
+
+
+def ratio(pair: tuple[str, str], **more: Any) -> ab.Ratio:
+    return ab.Ratio(*pair, **more)
+
+
+CAPPED = {"cap": CAPS, "denominator_cap": CAPS}
 METRICS = st.one_of(
-    strategy
-    for role in ROLES
-    for strategy in (
-        st.builds(ab.Mean, NAMES, cap=CAPS, **SHARED, **role),
-        st.builds(ab.Proportion, NAMES.filter(lambda name: name != ab.ROWS), **SHARED, **role),
-        st.builds(
-            lambda pair, **more: ab.Ratio(*pair, **more), PAIRS, cap=CAPS, denominator_cap=CAPS, **SHARED, **role
-        ),
-    )
+    *(st.builds(ab.Mean, NAMES, cap=CAPS, **SHARED, **role) for role in roles(MARGINS)),
+    *(st.builds(ratio, PAIRS, **CAPPED, **SHARED, **role) for role in roles(MARGINS)),
+    *(
+        st.builds(ab.Proportion, NAMES.filter(lambda name: name != ab.ROWS), **SHARED, **role)
+        for role in roles(SHARES | SIZES.map(ab.relative))
+    ),
 )
 
 
@@ -96,7 +104,7 @@ def plans(draw: st.DrawFn) -> ab.Experiment:
 
 
 @given(plans())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_a_plan_survives_a_dict_json_and_yaml(plan: ab.Experiment) -> None:
     data = plan.to_dict()
     assert ab.Experiment.from_dict(data) == plan
@@ -279,7 +287,7 @@ def read_or_refused(data: dict[str, Any]) -> str:
 
 
 @given(FIELDS, JSON)
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_garbage_in_a_field_is_a_plan_or_one_sentence(name: str, value: Any) -> None:
     said = read_or_refused({**SMALL.to_dict(), name: value})
     assert said == "" or name in said
@@ -287,7 +295,7 @@ def test_garbage_in_a_field_is_a_plan_or_one_sentence(name: str, value: Any) -> 
 
 
 @given(st.sampled_from(["kind", "role", "direction", "margin", "covariates", "missing", "value", "cap"]), JSON)
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_garbage_in_a_metric_is_a_plan_or_one_sentence(name: str, value: Any) -> None:
     said = read_or_refused({**SMALL.to_dict(), "metrics": {"m": {"kind": "mean", "value": "revenue", name: value}}})
     assert said == "" or "metrics.m" in said

@@ -49,7 +49,7 @@ def promoted(decision: ab.Decision) -> set[str]:
 
 
 @given(evidence(), st.data())
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_missing_evidence_promotes_no_further_treatment(
     given_evidence: tuple[dict[str, ab.Metric], Found, str], data: st.DataObject
 ) -> None:
@@ -108,7 +108,7 @@ def test_the_rule_is_a_function(given_evidence: tuple[dict[str, ab.Metric], Foun
 
 
 @given(evidence())
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_a_verdict_is_explained_by_its_reasons(given_evidence: tuple[dict[str, ab.Metric], Found, str]) -> None:
     decision = decided(*given_evidence)
     shown = {"SUCCESS_SUPERIOR", "GUARDRAIL_NONINFERIOR"}
@@ -120,7 +120,7 @@ def test_a_verdict_is_explained_by_its_reasons(given_evidence: tuple[dict[str, a
 
 
 @given(evidence())
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_a_reason_of_harm_or_success_has_an_interval_without_its_null(
     given_evidence: tuple[dict[str, ab.Metric], Found, str],
 ) -> None:
