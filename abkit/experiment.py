@@ -172,6 +172,9 @@ class Experiment:
 
         return write_plan(self)
 
+    def __reduce__(self) -> tuple[Any, tuple[dict[str, Any]]]:
+        return Experiment.from_dict, (self.to_dict(),)
+
     @property
     def sha256(self) -> str:
         """Digest of the plan; the order of its fields and metrics does not matter."""

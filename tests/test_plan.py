@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
 from typing import Any
@@ -300,3 +302,8 @@ def test_garbage_in_a_metric_is_a_plan_or_one_sentence(name: str, value: Any) ->
     said = read_or_refused({**SMALL.to_dict(), "metrics": {"m": {"kind": "mean", "value": "revenue", name: value}}})
     assert said == "" or "metrics.m" in said
     assert len(said) < 500
+
+
+def test_a_plan_can_be_copied_and_pickled() -> None:
+    plan = ab.Experiment(unit="u", variant="v", control="a", metrics={"m": ab.Mean("x")}, allocation={"a": 1, "b": 2})
+    assert copy.deepcopy(plan) == pickle.loads(pickle.dumps(plan)) == plan

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Schema = dict[str, nw.dtypes.DType]
 
 ROUNDING = 1e-12
+TINY = 1e-280  # what is smaller has lost digits to underflow
 
 #: A column of the rows, and what is made of its values within a unit.
 Aggregate = tuple[str, str]
@@ -75,7 +76,7 @@ class UnitBlock:
             for j in range(i, len(aliases)):
                 product = Fraction(row[product_name(aliases[i], aliases[j])])
                 m2[i, j] = m2[j, i] = float(product - totals[i] * totals[j] / n)
-                if i == j and m2[i, i] <= ROUNDING * product:
+                if i == j and m2[i, i] <= max(ROUNDING * product, TINY):
                     constant.add(i)
         for i in constant:
             m2[i, :] = m2[:, i] = 0.0

@@ -43,6 +43,8 @@ class Proportion(Metric):
         _check.text("value", self.value)
         if self.value == ROWS:
             raise ValueError("`value` must be a column of 0 and 1; got ROWS.")
+        if isinstance(self.margin, float) and not self.margin < 1:
+            raise ValueError(f"`margin` must be below 1; got {self.margin:g}. In per cent it is {self.margin / 100:g}.")
 
     def outcomes(self) -> tuple[Variable, ...]:
         """One if any row of the unit has a one."""
