@@ -134,8 +134,9 @@ def clean_rows(frame: Frame, schema: Schema, request: Request, labels: list[Labe
     filters = profile.without_unit + profile.without_variant + profile.without_key + profile.not_exposed
     rows = (frame.filter(keep_rows(schema, request)) if filters else frame).select(*columns)
     if request.key:
-        names = [name for name in rows.columns if not name.startswith("key")]
-        rows = _without_duplicates(rows, [name for name in rows.columns if name.startswith("key")], names)
+        kept = ["code", *(["unit"] if request.unit != ROWS else []), *row_names.values()]
+        kept += [f"segment{i}" for i in range(len(request.segments))]
+        rows = _without_duplicates(rows, [f"key{i}" for i in range(len(request.key))], kept)
     return Query(request, labels, profile, rows, row_names)
 
 
