@@ -74,7 +74,7 @@ def find_labels(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], re
     if request.labels is None:
         found = _distinct(frame, schema, request)
         control = _parse(request.control, schema[request.variant])
-        names = [name for name, value in found.items() if value != control]
+        names = sorted(name for name, value in found.items() if value != control)
         if len(names) == len(found):
             listed = ", ".join(map(repr, names)) or "none at all"
             hint = _check.suggest(request.control, names)
@@ -83,7 +83,7 @@ def find_labels(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], re
             )
         if not names:
             raise DataError(f"the log has one variant only, {request.control!r}; nothing can be compared.")
-        return [Label(request.control, control), *(Label(name, found[name]) for name in sorted(names))]
+        return [Label(request.control, control), *(Label(name, found[name]) for name in names)]
     others = [name for name in request.labels if name != request.control]
     return [Label(name, _parse(name, schema[request.variant])) for name in (request.control, *others)]
 
