@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from abkit.decision import Reason as Reason
     from abkit.decision import decide as decide
     from abkit.errors import AbkitError as AbkitError
+    from abkit.errors import AccuracyWarning as AccuracyWarning
     from abkit.errors import DataError as DataError
     from abkit.errors import MissingDependencyError as MissingDependencyError
     from abkit.errors import PlanError as PlanError
     from abkit.evidence import HalfLines as HalfLines
     from abkit.evidence import Interval as Interval
+    from abkit.evidence import NoInterval as NoInterval
     from abkit.evidence import TestResult as TestResult
     from abkit.evidence import WholeLine as WholeLine
     from abkit.experiment import Experiment as Experiment
@@ -45,10 +47,17 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "abkit.decision": ("Decision", "Reason", "decide"),
-    "abkit.errors": ("AbkitError", "DataError", "MissingDependencyError", "PlanError"),
-    "abkit.evidence": ("HalfLines", "Interval", "TestResult", "WholeLine"),
+    "abkit.errors": ("AbkitError", "AccuracyWarning", "DataError", "MissingDependencyError", "PlanError"),
+    "abkit.evidence": ("HalfLines", "Interval", "NoInterval", "TestResult", "WholeLine"),
     "abkit.experiment": ("Experiment", "Quality"),
-    "abkit.inference": ("proportion_test", "ratio_test", "srm_test", "student_test", "welch_test", "z_test"),
+    "abkit.inference": (
+        "proportion_test",
+        "ratio_test",
+        "srm_test",
+        "student_test",
+        "welch_test",
+        "z_test",
+    ),
     "abkit.metrics": ("Mean", "Metric", "Proportion", "Ratio"),
     "abkit.report": ("Report",),
     "abkit.sequential": ("FixedHorizon",),

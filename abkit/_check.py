@@ -96,6 +96,10 @@ def names(name: str, value: object) -> tuple[str, ...]:
 
 def sample(name: str, values: object, ndim: int = 1) -> Float64Array:
     """Finite float64 observations; integers and booleans are exact, narrower floats and Decimal are refused."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(
+            f"`{name}` must hold every value; got a masked array. Leave the masked values out, or fill them."
+        )
     array = np.asarray(values)
     if array.dtype.kind == "f" and array.dtype != np.float64:
         _refuse_narrow(name, array)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from abkit.evidence import ConfidenceSet, HalfLines, WholeLine
+from abkit.evidence import ConfidenceSet, HalfLines, NoInterval, WholeLine
 
 if TYPE_CHECKING:
     from abkit.report import MetricResult, Report
@@ -107,6 +107,8 @@ def region(value: ConfidenceSet, percent: bool = False) -> str:
 
     if isinstance(value, WholeLine):
         return "anything"
+    if isinstance(value, NoInterval):
+        return "none"
     if isinstance(value, HalfLines):
         return f"up to {show(value.below)} or from {show(value.above)}"
     return f"[{show(value.low)}, {show(value.high)}]"

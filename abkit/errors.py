@@ -15,3 +15,7 @@ class DataError(AbkitError, ValueError):
 
 class MissingDependencyError(AbkitError, ImportError):
     """An optional package is needed; the message says what to install."""
+
+
+class AccuracyWarning(UserWarning):
+    """With data like these the error rate may miss its nominal level; the message names what to use instead."""

@@ -7,11 +7,13 @@ leaves out the null exactly when p < 1 - level.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from abkit import _check, _tails
+from abkit.errors import AccuracyWarning
 from abkit.types import ALTERNATIVES, RELATIVE_METHODS, Alternative, Null, Relative, RelativeMethod
 
 
@@ -98,11 +100,40 @@ class WholeLine:
         return iter((self.low, self.high))
 
 
-ConfidenceSet = Interval | HalfLines | WholeLine
+@dataclass(frozen=True, slots=True)
+class NoInterval:
+    """There is no such set: the test has no answer on this scale; `reason` says why.
+
+    Examples
+    --------
+    >>> from abkit import mann_whitney_test
+    >>> mann_whitney_test([1, 2, 3], [2, 3, 4]).relative(0.95).shape
+    'none'
+    """
+
+    level: float
+    reason: str
+
+    shape = "none"
+
+    def contains(self, value: float) -> bool:
+        """Refused: a set that does not exist neither holds nor leaves out a value."""
+        raise ValueError(f"there is no interval that could hold {value:g}: {self.reason}")
+
+
+ConfidenceSet = Interval | HalfLines | WholeLine | NoInterval
 
 
 class Effect(Protocol):
     """An estimate that can test any null and invert that test."""
+
+    @property
+    def scale(self) -> str:
+        """What the estimate is: a difference, a log odds ratio, ..."""
+
+    @property
+    def undefined(self) -> str:
+        """Why the statistic is undefined, where it is."""
 
     @property
     def estimate(self) -> float:
@@ -125,13 +156,46 @@ class Effect(Protocol):
         """The treatment's mean."""
 
     def statistic(self, null: Null) -> float:
-        """How many standard errors the estimate lies above a null; nan where that is undefined."""
+        """How far the estimate lies above a null; its sign is the side, and nan is undefined."""
+
+    def pvalue(self, null: Null, alternative: Alternative) -> float:
+        """p-value of the test of a null."""
 
     def interval(self, level: float, alternative: Alternative) -> ConfidenceSet:
         """Differences that the test does not reject."""
 
     def relative(self, level: float, alternative: Alternative, method: RelativeMethod | None) -> ConfidenceSet:
         """Differences, as shares of the control's mean, that the test does not reject."""
+
+    def odds_ratio(self, level: float, alternative: Alternative) -> ConfidenceSet:
+        """Odds ratios that the test does not reject."""
+
+
+class BaseEffect:
+    """What effects have unless they say otherwise: a t or normal reference, and no other scale than their own."""
+
+    __slots__ = ()
+
+    scale = "difference"
+    undefined = "the variance is zero: every unit has the same value, or they differ in rounding only"
+
+    def pvalue(self: Effect, null: Null, alternative: Alternative) -> float:
+        """p-value of the statistic's t or normal reference."""
+        return _tails.pvalue(self.statistic(null), self.df, alternative)
+
+    def relative(self, level: float, alternative: Alternative, method: RelativeMethod | None) -> ConfidenceSet:  # noqa: ARG002
+        """None: this effect is not a share of anything."""
+        return NoInterval(level, f"a {self.scale} has no relative form")
+
+    def odds_ratio(self, level: float, alternative: Alternative) -> ConfidenceSet:  # noqa: ARG002
+        """None: this effect is not of odds."""
+        return NoInterval(level, f"a {self.scale} has no odds ratio")
+
+    def absolute(self, null: Null) -> float:
+        """A null on this effect's own scale; a relative one is refused by name."""
+        if isinstance(null, Relative):
+            raise ValueError(f"`null` must be a number; a {self.scale} is not a share of the control's mean.")
+        return null
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +216,8 @@ class TestResult:
         nan where the test is undefined; `reason` then says why.
     reason : str or None
         Why the test is undefined.
+    caution : str or None
+        Why the error rate may miss its nominal level with data like these, and what to use instead.
 
     Examples
     --------
@@ -174,10 +240,16 @@ class TestResult:
     statistic: float
     pvalue: float
     reason: str | None = None
+    caution: str | None = None
+
+    @property
+    def scale(self) -> str:
+        """What the estimate, the null and the interval are: "difference", "log odds ratio", ..."""
+        return self.effect.scale
 
     @property
     def estimate(self) -> float:
-        """Treatment minus control."""
+        """Treatment minus control, on the test's own scale."""
         return self.effect.estimate
 
     @property
@@ -202,8 +274,8 @@ class TestResult:
 
     @property
     def relative_estimate(self) -> float:
-        """The estimate as a share of the size of the control's mean; nan where that mean is zero."""
-        return self.estimate / abs(self.control) if self.control else math.nan
+        """The estimate as a share of the size of the control's mean; nan where that is zero, or on another scale."""
+        return self.estimate / abs(self.control) if self.control and self.scale == "difference" else math.nan
 
     def interval(self, level: float = 0.95) -> ConfidenceSet:
         """Every difference that the test, in this alternative, does not reject at 1 - level.
@@ -239,14 +311,21 @@ class TestResult:
             _check.choice("method", method, RELATIVE_METHODS)
         return WholeLine(level) if self.reason else self.effect.relative(level, self.alternative, method)
 
+    def odds_ratio(self, level: float = 0.95) -> ConfidenceSet:
+        """Every odds ratio that the test does not reject at 1 - level; a `NoInterval` where the effect has none."""
+        level = _check.within("level", level, 0, 1)
+        return WholeLine(level) if self.reason else self.effect.odds_ratio(level, self.alternative)
+
     def with_null(self, null: Null, alternative: Alternative | None = None) -> TestResult:
         """The same effect tested against another null."""
-        return run_test(self.method, self.effect, alternative or self.alternative, null)
+        chosen = self.alternative if alternative is None else alternative
+        return replace(run_test(self.method, self.effect, chosen, null), caution=self.caution)
 
     def to_dict(self, level: float = 0.95) -> dict[str, Any]:
         """Plain values for JSON; undefined and infinite numbers are None."""
         values = {
             "method": self.method,
+            "scale": self.scale,
             "estimate": self.estimate,
             "stderr": self.stderr,
             "df": self.df,
@@ -263,18 +342,22 @@ class TestResult:
             "interval": set_to_dict(self.interval(level)),
             "relative_interval": set_to_dict(self.relative(level)),
             "reason": self.reason,
+            "caution": self.caution,
         }
 
 
-def run_test(method: str, effect: Effect, alternative: Alternative, null: Null) -> TestResult:
-    """Test an effect against a null."""
+def run_test(
+    method: str, effect: Effect, alternative: Alternative, null: Null, caution: str | None = None
+) -> TestResult:
+    """Test an effect against a null; a caution is warned of, and kept with the result."""
     _check.choice("alternative", alternative, ALTERNATIVES)
     null = null if isinstance(null, Relative) else _check.number("null", null)
+    if caution is not None:
+        warnings.warn(caution, AccuracyWarning, stacklevel=3)
     statistic = effect.statistic(null)
     if math.isnan(statistic):
-        reason = "the variance is zero: every unit has the same value, or they differ in rounding only"
-        return TestResult(method, effect, alternative, null, math.nan, math.nan, reason)
-    return TestResult(method, effect, alternative, null, statistic, _tails.pvalue(statistic, effect.df, alternative))
+        return TestResult(method, effect, alternative, null, math.nan, math.nan, effect.undefined, caution)
+    return TestResult(method, effect, alternative, null, statistic, effect.pvalue(null, alternative), None, caution)
 
 
 def sided(low: float, high: float, level: float, alternative: Alternative) -> Interval:
@@ -297,5 +380,7 @@ def set_to_dict(region: ConfidenceSet) -> dict[str, Any]:
     if isinstance(region, HalfLines):
         below, above = finite_or_none(region.below), finite_or_none(region.above)
         return {"shape": region.shape, "below": below, "above": above, "level": region.level}
+    if isinstance(region, NoInterval):
+        return {"shape": region.shape, "reason": region.reason, "level": region.level}
     low, high = finite_or_none(region.low), finite_or_none(region.high)
     return {"shape": region.shape, "low": low, "high": high, "level": region.level}

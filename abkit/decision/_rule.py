@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from abkit.decision._decision import MetricStatus, Reason, rounded
-from abkit.evidence import ConfidenceSet, HalfLines, Interval, TestResult
+from abkit.evidence import ConfidenceSet, HalfLines, Interval, NoInterval, TestResult
 from abkit.inference import holm
 from abkit.report import MetricResult, Report
 from abkit.types import Null, Relative, Verdict
@@ -199,6 +199,8 @@ _PHRASES = {
 def _words(estimate: float, region: ConfidenceSet, percent: bool) -> str:
     if isinstance(region, HalfLines):
         shown = f"up to {_number(region.below, percent)} or from {_number(region.above, percent)}"
+    elif isinstance(region, NoInterval):
+        shown = "without an interval"
     else:
         shown = f"[{_number(region.low, percent)}, {_number(region.high, percent)}]"
     return f"{_number(estimate, percent)}, {shown} at level {region.level:.5g},"

@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 
 from abkit import _tails
-from abkit.evidence import ConfidenceSet, HalfLines, Interval, WholeLine, sided, tail_of
+from abkit.evidence import BaseEffect, ConfidenceSet, HalfLines, Interval, WholeLine, sided, tail_of
 from abkit.types import Alternative, Null, Relative, RelativeMethod
 
 
 @dataclass(frozen=True, slots=True)
-class MeanEffect:
+class MeanEffect(BaseEffect):
     """Two means with the variances and covariance of their estimates, and a t or normal reference.
 
     The relative effect is treatment minus control over |control|. Its null rho is tested by the contrast

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from abkit import _tails
 from abkit._roots import bisect
-from abkit.evidence import ConfidenceSet, sided, tail_of
+from abkit.evidence import BaseEffect, ConfidenceSet, sided, tail_of
 from abkit.inference._mean_effect import MeanEffect
 from abkit.types import Alternative, Null, Relative, RelativeMethod
 
@@ -15,7 +15,7 @@ ALMOST_ONE = 1 - 2**-53
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreEffect:
+class ScoreEffect(BaseEffect):
     """Two binomial counts; the variance of each statistic is estimated under the null that it tests."""
 
     successes_control: int

@@ -1,0 +1,144 @@
+"""The tests that abkit.inference has, found and not listed, and how to draw data for each.
+
+A new `<something>_test(control, treatment, *, alternative, null, ...)` is held to the laws of `test_test_laws.py`
+without a line here, as long as it takes one of the KINDS of data below; with a parameter `method`, each method is.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, get_args, get_type_hints
+
+import numpy as np
+from hypothesis import strategies as st
+
+import abkit as ab
+from abkit import inference
+
+EIGHTHS = st.integers(-400, 400).map(lambda i: i / 8)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of data: rows of one variant, statistics of them, and statistics of sizes that no test could draw rows of.
+
+    `pairs`: the rows of both variants belong together, and are as many. `means`: the rows are numbers that may be
+    scaled, and scaling keeps the p-value.
+    """
+
+    name: str
+    rows: Callable[[int], st.SearchStrategy[Any]]
+    summarise: Callable[[Any], Any]
+    probe: Any
+    large: st.SearchStrategy[Any] | None = None
+    pairs: bool = False
+    means: bool = False
+
+
+def lists(values: st.SearchStrategy[Any], least: int) -> Callable[[int], st.SearchStrategy[Any]]:
+    """Lists of at least `least` rows, or of exactly so many as are asked for."""
+    return lambda n: st.lists(values, min_size=n or least, max_size=n or 12)
+
+
+def same(rows: Any) -> Any:
+    return rows
+
+
+def pair(rows: Any) -> ab.CoMoments:
+    return ab.CoMoments.from_sample(rows, ["numerator", "denominator"])
+
+
+@st.composite
+def large_moments(draw):
+    n = draw(st.integers(2, 10**6))
+    return ab.Moments(n, draw(st.integers(-(10**4), 10**4)) / 100, draw(st.sampled_from([0.01, 1.0, 25.0])) * n)
+
+
+@st.composite
+def large_counts(draw):
+    n = draw(st.integers(1, 10**6))
+    return ab.Counts(n, round(n * draw(st.sampled_from([0.0, 0.001, 0.01, 0.1, 0.11, 0.5, 0.999, 1.0]))))
+
+
+@st.composite
+def large_comoments(draw):
+    n = draw(st.integers(2, 10**6))
+    mean = [draw(st.integers(-1000, 1000)) / 100, draw(st.integers(1, 1000)) / 100]
+    a, b = draw(st.sampled_from([0.1, 4.0])), draw(st.sampled_from([0.0, 0.5, 1.0]))
+    covariance = draw(st.sampled_from([-0.9, 0.0, 0.5])) * math.sqrt(a * b)
+    return ab.CoMoments(n, mean, np.array([[a, covariance], [covariance, b]]) * n, ["numerator", "denominator"])
+
+
+#: The first kind that a test does not refuse is the one that it is held to the laws with.
+KINDS = [
+    Kind("moments", lists(EIGHTHS, 2), ab.Moments.from_sample, [1.0, 2.0, 4.0], large_moments(), means=True),
+    Kind("counts", lists(st.sampled_from([0, 1]), 1), ab.Counts.from_sample, [0, 1, 1], large_counts()),
+    Kind(
+        "comoments",
+        lists(st.tuples(EIGHTHS, st.integers(1, 12)), 2),
+        pair,
+        [(1, 2), (2, 3), (5, 4)],
+        large_comoments(),
+    ),
+    Kind("sample", lists(EIGHTHS, 2), same, [1.0, 2.0, 4.0], means=True),
+    Kind("binary pairs", lists(st.sampled_from([0, 1]), 2), same, [0, 1, 1], pairs=True),
+]
+
+#: Tests whose rows of both variants belong together.
+PAIRED = {"paired_test", "signed_rank_test"}
+
+#: Keywords without which a test would take too long for hundreds of examples.
+QUICK: dict[str, dict[str, Any]] = {}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A test, or one method of it, with its kind of data."""
+
+    function: Callable[..., ab.TestResult]
+    kind: Kind
+    keywords: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        method = self.keywords.get("method")
+        return f"{self.function.__name__}, {method}" if method else self.function.__name__
+
+    @property
+    def random(self) -> bool:
+        """Whether the answer depends on a generator, so that only laws about one answer hold exactly."""
+        return "rng" in inspect.signature(self.function).parameters
+
+    @property
+    def pairs(self) -> bool:
+        return self.kind.pairs or self.function.__name__ in PAIRED
+
+    def __call__(self, control: Any, treatment: Any, **keywords: Any) -> ab.TestResult:
+        seed = {"rng": np.random.default_rng(1)} if self.random else {}
+        return self.function(control, treatment, **seed, **self.keywords, **keywords)
+
+
+def found() -> list[Case]:
+    """Every public test of two variants, once a method."""
+    cases = []
+    for name, function in sorted(vars(inference).items()):
+        parameters = list(inspect.signature(function).parameters) if callable(function) else []
+        if name.endswith("_test") and parameters[:2] == ["control", "treatment"]:
+            hints = get_type_hints(function)
+            methods = [{"method": method} for method in get_args(hints.get("method"))] or [{}]
+            quick = QUICK.get(name, {})
+            cases += [Case(function, kind_of(function, quick), quick | method) for method in methods]
+    return cases
+
+
+def kind_of(function: Callable[..., ab.TestResult], keywords: dict[str, Any]) -> Kind:
+    for kind in KINDS:
+        try:
+            Case(function, kind, keywords)(kind.summarise(kind.probe), kind.summarise(kind.probe))
+        except (TypeError, ValueError):
+            continue
+        return kind
+    raise AssertionError(f"{function.__name__} takes none of the KINDS of data: describe its own")
