@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from abkit.evidence import WholeLine as WholeLine
     from abkit.experiment import Experiment as Experiment
     from abkit.experiment import Quality as Quality
+    from abkit.inference import balance_test as balance_test
+    from abkit.inference import novelty_test as novelty_test
     from abkit.inference import proportion_test as proportion_test
     from abkit.inference import ratio_test as ratio_test
     from abkit.inference import srm_test as srm_test
@@ -51,6 +53,8 @@ _HOMES = {
     "abkit.evidence": ("HalfLines", "Interval", "NoInterval", "TestResult", "WholeLine"),
     "abkit.experiment": ("Experiment", "Quality"),
     "abkit.inference": (
+        "balance_test",
+        "novelty_test",
         "proportion_test",
         "ratio_test",
         "srm_test",

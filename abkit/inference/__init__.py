@@ -1,5 +1,7 @@
 """Hypothesis tests, one family a file."""
 
+from abkit.inference._balance import BalanceResult as BalanceResult
+from abkit.inference._balance import balance_test as balance_test
 from abkit.inference._holm import Adjusted as Adjusted
 from abkit.inference._holm import holm as holm
 from abkit.inference._linear import Arm as Arm
@@ -7,6 +9,7 @@ from abkit.inference._linear import linear_effect as linear_effect
 from abkit.inference._linear import mean_arm as mean_arm
 from abkit.inference._linear import ratio_arm as ratio_arm
 from abkit.inference._linear import variance_kept as variance_kept
+from abkit.inference._novelty import novelty_test as novelty_test
 from abkit.inference._proportion import proportion_test as proportion_test
 from abkit.inference._ratio import ratio_test as ratio_test
 from abkit.inference._srm import SrmResult as SrmResult

@@ -126,8 +126,8 @@ def found() -> list[Case]:
     cases = []
     for name, function in sorted(vars(inference).items()):
         parameters = list(inspect.signature(function).parameters) if callable(function) else []
-        if name.endswith("_test") and parameters[:2] == ["control", "treatment"]:
-            hints = get_type_hints(function)
+        hints = get_type_hints(function) if parameters[:2] == ["control", "treatment"] else {}
+        if name.endswith("_test") and hints.get("return") is ab.TestResult:
             methods = [{"method": method} for method in get_args(hints.get("method"))] or [{}]
             quick = QUICK.get(name, {})
             cases += [Case(function, kind_of(function, quick), quick | method) for method in methods]
