@@ -74,7 +74,7 @@ def balance_test(control: object, treatment: object) -> BalanceResult:
 
     References
     ----------
-    .. [1] Krishnamoorthy and Yu 2004, Statistics & Probability Letters 66(2), eq. 2.5.
+    .. [1] Krishnamoorthy and Yu 2004, Statistics & Probability Letters 66(2), sec. 2.
     .. [2] Hansen and Bowers 2008, Statistical Science 23(2), sec. 3.
 
     Examples
