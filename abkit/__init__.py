@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from abkit.sequential import FixedHorizon as FixedHorizon
     from abkit.suffstats import CoMoments as CoMoments
     from abkit.suffstats import Counts as Counts
+    from abkit.suffstats import Histogram as Histogram
     from abkit.suffstats import Moments as Moments
     from abkit.types import ROWS as ROWS
     from abkit.types import Cap as Cap
@@ -65,7 +66,7 @@ _HOMES = {
     "abkit.metrics": ("Mean", "Metric", "Proportion", "Ratio"),
     "abkit.report": ("Report",),
     "abkit.sequential": ("FixedHorizon",),
-    "abkit.suffstats": ("CoMoments", "Counts", "Moments"),
+    "abkit.suffstats": ("CoMoments", "Counts", "Histogram", "Moments"),
     "abkit.types": ("ROWS", "Cap", "Sum", "relative"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

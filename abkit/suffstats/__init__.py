@@ -2,4 +2,5 @@
 
 from abkit.suffstats._comoments import CoMoments as CoMoments
 from abkit.suffstats._counts import Counts as Counts
+from abkit.suffstats._histogram import Histogram as Histogram
 from abkit.suffstats._moments import Moments as Moments
