@@ -6,9 +6,13 @@ import math
 from dataclasses import dataclass
 
 from abkit.evidence import TestResult, run_test
+from abkit.inference._caution import mean_caution
 from abkit.inference._mean_effect import MeanEffect, satterthwaite
 from abkit.suffstats import Moments
 from abkit.types import Alternative, Null
+
+INSTEAD = "use permutation_test, or mann_whitney_test for another question"
+FEWEST_FOR_NORMAL = 50
 
 
 def welch_test(
@@ -64,7 +68,8 @@ def welch_test(
     c, t = _sample("control", control), _sample("treatment", treatment)
     var_c, var_t = c.variance / c.n, t.variance / t.n
     df = satterthwaite(var_c, c.n, var_t, t.n)
-    return run_test("welch", MeanEffect(c.mean, t.mean, var_c, var_t, 0.0, df), alternative, null)
+    effect = MeanEffect(c.mean, t.mean, var_c, var_t, 0.0, df)
+    return run_test("welch", effect, alternative, null, mean_caution(control, treatment, INSTEAD))
 
 
 def student_test(
@@ -114,7 +119,7 @@ def student_test(
     df = c.n + t.n - 2
     pooled = ((c.n - 1) * c.variance + (t.n - 1) * t.variance) / df
     effect = MeanEffect(c.mean, t.mean, pooled / c.n, pooled / t.n, 0.0, float(df))
-    return run_test("student", effect, alternative, null)
+    return run_test("student", effect, alternative, null, mean_caution(control, treatment, INSTEAD))
 
 
 def z_test(
@@ -162,7 +167,14 @@ def z_test(
     """
     c, t = _sample("control", control), _sample("treatment", treatment)
     effect = MeanEffect(c.mean, t.mean, c.variance / c.n, t.variance / t.n, 0.0, math.inf)
-    return run_test("z", effect, alternative, null)
+    return run_test("z", effect, alternative, null, _z_caution(c, t) or mean_caution(control, treatment, INSTEAD))
+
+
+def _z_caution(control: _Sample, treatment: _Sample) -> str | None:
+    smallest = min(control.n, treatment.n)
+    if smallest >= FEWEST_FOR_NORMAL:
+        return None
+    return f"a variant has {smallest} units only, and the normal ignores that variances are estimated; use welch_test"
 
 
 @dataclass(frozen=True, slots=True)

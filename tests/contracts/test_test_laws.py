@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 import abkit as ab
 from tests.contracts.found import found
 
-pytestmark = pytest.mark.filterwarnings("ignore::abkit.errors.AccuracyWarning")
-
 ALTERNATIVES = st.sampled_from(["two-sided", "greater", "less"])
 LEVELS = st.sampled_from([0.2, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999])
 MIRRORED = {"two-sided": "two-sided", "greater": "less", "less": "greater"}
