@@ -1,4 +1,4 @@
-"""Score tests of two proportions, for their difference and for their ratio."""
+"""Score tests of two proportions, for their difference, their ratio and their odds ratio."""
 
 from __future__ import annotations
 
@@ -6,121 +6,160 @@ import math
 from dataclasses import dataclass
 
 from abkit import _tails
-from abkit._roots import bisect
-from abkit.evidence import BaseEffect, ConfidenceSet, sided, tail_of
-from abkit.inference._mean_effect import MeanEffect
-from abkit.types import Alternative, Null, Relative, RelativeMethod
-
-ALMOST_ONE = 1 - 2**-53
+from abkit._roots import crossing
+from abkit.evidence import Interval, tail_of
+from abkit.inference._two_counts import TwoCounts
+from abkit.types import Alternative, Null, Relative
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreEffect(BaseEffect):
-    """Two binomial counts; the variance of each statistic is estimated under the null that it tests."""
+class ScoreEffect(TwoCounts):
+    """Two counts; the variance of each statistic is the maximum-likelihood one under the null that it tests.
 
-    successes_control: int
-    n_control: int
-    successes_treatment: int
-    n_treatment: int
+    `inflation` multiplies that variance: 1, or N / (N - 1) after Miettinen and Nurminen.
+    """
 
-    @property
-    def control(self) -> float:
-        """The control's proportion."""
-        return self.successes_control / self.n_control
-
-    @property
-    def treatment(self) -> float:
-        """The treatment's proportion."""
-        return self.successes_treatment / self.n_treatment
-
-    @property
-    def estimate(self) -> float:
-        """Treatment minus control."""
-        return self.treatment - self.control
-
-    @property
-    def stderr(self) -> float:
-        """Standard error of the estimate, unpooled: for display; the test has one of its own for each null."""
-        return self._wald.stderr
-
-    @property
-    def df(self) -> float:
-        """Infinite: the reference is normal."""
-        return math.inf
+    inflation: float = 1.0
 
     def statistic(self, null: Null) -> float:
         """The score statistic of a difference, or of a ratio where the null is relative."""
         if isinstance(null, Relative):
-            return self._ratio_statistic(1 + null.value)
-        if not -1 < null < 1:
-            raise ValueError(f"`null` must be between -1 and 1; got {null:g}.")
-        return self._statistic(null)
+            return self._share_statistic(null.value)
+        return standardise(self.gap(checked_difference(null)), self.variance(null))
 
-    def interval(self, level: float, alternative: Alternative) -> ConfidenceSet:
-        """Inversion of the score test of the difference."""
-        c = _tails.critical(tail_of(level, alternative), math.inf)
-        if c == 0:
-            return sided(self.estimate, self.estimate, level, alternative)
-        below, above = (-1.0, self.estimate), (self.estimate, 1.0)
-        low = bisect(lambda null: self._statistic(null) - c, *(below if c > 0 else above))
-        high = bisect(lambda null: self._statistic(null) + c, *(above if c > 0 else below))
-        return sided(low, high, level, alternative)
+    def upper(self, z: float) -> float:
+        """Inversion of the test of the difference."""
+        if self.estimate == 1:
+            return 1.0
 
-    def relative(self, level: float, alternative: Alternative, method: RelativeMethod | None) -> ConfidenceSet:
-        """Inversion of the score test of the ratio, less one; a named method uses the unpooled variances."""
-        if method is not None:
-            return self._wald.relative(level, alternative, method)
-        c = _tails.critical(tail_of(level, alternative), math.inf)
-        # s = ratio / (1 + ratio) maps the half-line of ratios onto (0, 1)
-        low = bisect(lambda s: self._ratio_statistic(s / (1 - s)) - c, 0.0, ALMOST_ONE)
-        high = bisect(lambda s: self._ratio_statistic(s / (1 - s)) + c, 0.0, ALMOST_ONE)
-        return sided(_odds(low) - 1, _odds(high) - 1, level, alternative)
+        def beyond(null: float) -> float:
+            return -self.gap(null) - z * math.sqrt(self.variance(null))
 
-    @property
-    def _wald(self) -> MeanEffect:
-        c, t = self.control, self.treatment
-        return MeanEffect(c, t, c * (1 - c) / self.n_control, t * (1 - t) / self.n_treatment, 0.0, math.inf)
+        return crossing(beyond, self.estimate, 1.0, self.hybrid(z), 1.0)
 
-    def _statistic(self, null: float) -> float:
-        gap = self.estimate - null
-        if abs(null) >= 1:
-            return math.copysign(math.inf, gap) if gap else 0.0
-        control = self._restricted_control(null)
-        return _standardise(gap, self._variance(control, control + null, 1.0))
+    def upper_share(self, z: float) -> float:
+        """Inversion of the test of the ratio."""
 
-    def _ratio_statistic(self, ratio: float) -> float:
-        if ratio <= 0:  # below 0 a ratio is impossible
-            return math.inf if ratio < 0 or self.successes_treatment else 0.0
-        total = self.successes_control + self.successes_treatment
-        b = total + ratio * (self.successes_control + self.n_treatment) - self.successes_control + self.n_control
-        # smaller root of ratio N p^2 - b p + total: Koopman 1984, Biometrics 40(2), eq. 2
-        square = b * b - 4 * ratio * (self.n_control + self.n_treatment) * total
-        control = 2 * total / (b + math.sqrt(max(square, 0.0)))
-        return _standardise(self.treatment - ratio * self.control, self._variance(control, ratio * control, ratio))
+        def beyond(share: float) -> float:
+            return -self.gap(0.0, share) - z * math.sqrt(self.share_variance(share))
 
-    def _variance(self, control: float, treatment: float, weight: float) -> float:
-        control, treatment = min(max(control, 0.0), 1.0), min(max(treatment, 0.0), 1.0)
-        return (
-            treatment * (1 - treatment) / self.n_treatment + weight * weight * control * (1 - control) / self.n_control
+        return crossing(beyond, self.estimate / self.control, math.inf, self.hybrid_share(z), self.control)
+
+    def odds_ratio(self, level: float, alternative: Alternative) -> Interval:
+        """Inversion of the score test of the odds ratio (Cornfield, without continuity correction)."""
+        z = _tails.critical(tail_of(level, alternative), math.inf)
+        low = 0.0 if alternative == "less" else self.odds_end(-z)
+        return Interval(low, math.inf if alternative == "greater" else self.odds_end(z), level)
+
+    def variance(self, null: float) -> float:
+        """Variance of the difference under the null."""
+        if null < 0:
+            return self.swapped.variance(-null)
+        return self.inflation * restricted_variance(
+            (self.successes_control, self.n_control), (self.successes_treatment, self.n_treatment), null
         )
 
-    def _restricted_control(self, null: float) -> float:
-        """The control's proportion of highest likelihood where the treatment's is `null` higher."""
+    def _share_statistic(self, share: float) -> float:
+        if share <= -1:  # below 0 a ratio is impossible
+            return math.inf if share < -1 or self.successes_treatment else 0.0
+        return standardise(self.gap(0.0, share), self.share_variance(share))
+
+    def share_variance(self, share: float) -> float:
+        """Variance of treatment - (1 + share) control under the null that it is zero."""
+        ratio = 1 + share
+        if share < 0:
+            return ratio * ratio * self.swapped.share_variance(-share / ratio) if ratio > 0 else 0.0
+        successes, n = self.successes_control + self.successes_treatment, self.n_control + self.n_treatment
+        failures_t = self.n_treatment - self.successes_treatment
+        # the treatment's failing share x is the positive root of n x^2 - b x - failures_t share:
+        # Koopman 1984, Biometrics 40(2), eq. 2, in the failures, so that rates near 1 keep their digits
+        b = n - successes - share * (successes + failures_t)
+        root = math.sqrt(b * b + 4 * n * failures_t * share)
+        x = (b + root) / (2 * n) if b >= 0 else 2 * failures_t * share / (root - b)
+        success = 2 * successes * ratio / (2 * n - b + root)
+        return self.inflation * success * (x / self.n_treatment + (x + share) / self.n_control)
+
+    def odds_end(self, z: float) -> float:
+        """The odds ratio whose statistic is -z."""
+        if z < 0:
+            end = self.swapped.odds_end(-z)
+            return 1 / end if end else math.inf
         c, t = self.successes_control, self.successes_treatment
         failures_c, failures_t = self.n_control - c, self.n_treatment - t
+        most = min(c, failures_t)
+        if most == 0:
+            return math.inf
 
-        def slope(p: float) -> float:  # of the log likelihood, concave in p; a zero count drops its term
-            terms = ((c, p), (t, p + null), (-failures_c, 1 - p), (-failures_t, 1 - p - null))
-            return sum(k / q if q > 0 else math.copysign(math.inf, k) for k, q in terms if k)
+        def variance(moved: float) -> float:
+            cells = (t + moved, c - moved, failures_t - moved, failures_c + moved)
+            return self.inflation / sum(1 / cell for cell in cells) if min(cells) > 0 else 0.0
 
-        return bisect(slope, max(0.0, -null), min(1.0, 1.0 - null))
+        def beyond(moved: float) -> float:
+            return moved - z * math.sqrt(variance(moved))
+
+        # expected counts of both margins, `moved` units from the observed ones, stand for an odds ratio each
+        guess = min(z * math.sqrt(variance(most / 2)), 0.75 * most)
+        moved = crossing(beyond, 0.0, most, guess, 1.0) if z else 0.0
+        return (t + moved) * (failures_c + moved) / ((c - moved) * (failures_t - moved))
 
 
-def _standardise(gap: float, variance: float) -> float:
+def restricted_variance(control: tuple[int, int], treatment: tuple[int, int], null: float) -> float:
+    """Variance of the difference at the maximum of the likelihood with the treatment `null` >= 0 above the control.
+
+    Both counts are (successes, n).
+    """
+    if null >= 1:
+        return 0.0
+    (c, n_c), (t, n_t) = control, treatment
+    if null == 0:
+        return (c + t) * (n_c + n_t - c - t) / ((n_c + n_t) * n_c * n_t)
+    room = 1 - null
+    half = room / 2
+    if c + t * half / (half + null) > (n_c - c) * half / (1 - half) + n_t - t:
+        # the maximum is in the upper half: count failures, so that the smaller number is the one that is found
+        (c, n_c), (t, n_t) = (n_t - t, n_t), (n_c - c, n_c)
+    p = _restricted_control(c, n_c - c, t, n_t - t, null, room)
+    return p * (1 - p) / n_c + (p + null) * (room - p) / n_t
+
+
+def _restricted_control(c: int, failures_c: int, t: int, failures_t: int, null: float, room: float) -> float:
+    """Where c/p + t/(p + null) = failures_c/(1 - p) + failures_t/(room - p) in the lower half of (0, room)."""
+    if c == 0 and t * room <= null * (failures_c * room + failures_t):
+        return 0.0
+    low, high = 0.0, room / 2
+    slope = failures_c + failures_t / room  # of the right side, held fixed for the first guess
+    b = c + t - slope * null
+    root = math.sqrt(b * b + 4 * slope * c * null)
+    p = min((b + root) / (2 * slope) if b >= 0 else 2 * c * null / (root - b), high) if slope else high
+    while True:  # Newton on the reciprocals of both sides, which are nearly straight
+        left, rise = _harmonic(c, p, t, p + null)
+        right, fall = _harmonic(failures_c, 1 - p, failures_t, room - p)
+        low, high = (p, high) if left < right else (low, p)
+        following = p - (left - right) / (rise + fall)
+        if not low < following < high:
+            following = low + (high - low) / 2
+        if abs(following - p) <= 4e-16 * p or not low < following < high:
+            return following
+        p = following
+
+
+def _harmonic(a: int, x: float, b: int, y: float) -> tuple[float, float]:
+    """1 / (a/x + b/y), and its derivative where x and y move together."""
+    if a == 0:
+        return y / b, 1 / b
+    weight = a * y + b * x
+    return x * y / weight, (a * y * y + b * x * x) / (weight * weight)
+
+
+def checked_difference(null: float) -> float:
+    """A null that a difference of proportions can have."""
+    if not -1 < null < 1:
+        raise ValueError(f"`null` must be between -1 and 1; got {null:g}.")
+    return null
+
+
+def standardise(gap: float, variance: float) -> float:
+    """Gap over its standard error; what has no variance is zero or infinitely far."""
     if variance > 0:
         return gap / math.sqrt(variance)
     return math.copysign(math.inf, gap) if gap else 0.0
-
-
-def _odds(s: float) -> float:
-    return s / (1 - s) if s < ALMOST_ONE else math.inf

@@ -90,6 +90,9 @@ KINDS = [
 #: Tests whose rows of both variants belong together.
 PAIRED = {"paired_test", "signed_rank_test"}
 
+#: Methods whose one-sided p-values both count what was observed, so that they add up to more than one.
+DISCRETE = {("mcnemar_test", "exact")}
+
 #: Keywords without which a test would take too long for hundreds of examples.
 QUICK: dict[str, dict[str, Any]] = {}
 
@@ -115,6 +118,16 @@ class Case:
     @property
     def pairs(self) -> bool:
         return self.kind.pairs or self.function.__name__ in PAIRED
+
+    @property
+    def discrete(self) -> bool:
+        return (self.function.__name__, self.keywords.get("method")) in DISCRETE
+
+    @property
+    def shares(self) -> bool:
+        """Whether the test has an answer as a share of the control's mean."""
+        probe, reverse = (self.kind.summarise(rows) for rows in (self.kind.probe, self.kind.probe[::-1]))
+        return bool(self(probe, reverse).relative(0.9).shape != "none")
 
     def __call__(self, control: Any, treatment: Any, **keywords: Any) -> ab.TestResult:
         seed = {"rng": np.random.default_rng(1)} if self.random else {}

@@ -181,7 +181,7 @@ REFUSED = [
     (([0, 1], [0, 1]), {"null": math.nan}, ValueError, "`null` must be finite; got nan."),
     (([0, 1], [0, 1]), {"null": np.int64(5)}, ValueError, "`null` must be between -1 and 1; got 5."),
     (([0, 1], [0, 1]), {"null": "0"}, TypeError, "`null` must be a number; got '0'."),
-    (([0, 1], [0, 1]), {"method": "exact"}, ValueError, "`method` must be one of 'score'; got 'exact'."),
+    (([0, 1], [0, 1]), {"method": "exact"}, ValueError, "`method` must be one of 'score', 'miettinen-nurminen', 'newcombe', 'agresti-caffo', 'wald', 'logit'; got 'exact'."),
     (
         ([0, 1], [0, 1]),
         {"alternative": "larger"},
