@@ -31,6 +31,7 @@ LAYERS = [
     {"report"},
     {"_render"},
     {"decision"},
+    {"replay"},
     {"_schema"},
     {"_demo", "cli", "__main__"},
 ]
