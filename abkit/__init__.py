@@ -23,24 +23,41 @@ if TYPE_CHECKING:
     from abkit.evidence import WholeLine as WholeLine
     from abkit.experiment import Experiment as Experiment
     from abkit.experiment import Quality as Quality
+    from abkit.inference import adjust as adjust
     from abkit.inference import balance_test as balance_test
+    from abkit.inference import brunner_munzel_test as brunner_munzel_test
+    from abkit.inference import equivalence_test as equivalence_test
+    from abkit.inference import heterogeneity_test as heterogeneity_test
+    from abkit.inference import mann_whitney_test as mann_whitney_test
+    from abkit.inference import mcnemar_test as mcnemar_test
     from abkit.inference import novelty_test as novelty_test
+    from abkit.inference import one_sample_test as one_sample_test
+    from abkit.inference import paired_test as paired_test
     from abkit.inference import proportion_test as proportion_test
     from abkit.inference import ratio_test as ratio_test
+    from abkit.inference import regression_test as regression_test
+    from abkit.inference import shrink as shrink
+    from abkit.inference import signed_rank_test as signed_rank_test
+    from abkit.inference import simpson_reversals as simpson_reversals
     from abkit.inference import srm_test as srm_test
     from abkit.inference import student_test as student_test
     from abkit.inference import welch_test as welch_test
     from abkit.inference import z_test as z_test
     from abkit.metrics import Mean as Mean
     from abkit.metrics import Metric as Metric
+    from abkit.metrics import Paired as Paired
     from abkit.metrics import Proportion as Proportion
+    from abkit.metrics import Quantile as Quantile
     from abkit.metrics import Ratio as Ratio
+    from abkit.replay import Replay as Replay
+    from abkit.replay import aa_replay as aa_replay
     from abkit.report import Report as Report
     from abkit.sequential import FixedHorizon as FixedHorizon
     from abkit.suffstats import CoMoments as CoMoments
     from abkit.suffstats import Counts as Counts
     from abkit.suffstats import Histogram as Histogram
     from abkit.suffstats import Moments as Moments
+    from abkit.suffstats import PairedCounts as PairedCounts
     from abkit.types import ROWS as ROWS
     from abkit.types import Cap as Cap
     from abkit.types import Sum as Sum
@@ -54,19 +71,32 @@ _HOMES = {
     "abkit.evidence": ("HalfLines", "Interval", "NoInterval", "TestResult", "WholeLine"),
     "abkit.experiment": ("Experiment", "Quality"),
     "abkit.inference": (
+        "adjust",
         "balance_test",
+        "brunner_munzel_test",
+        "equivalence_test",
+        "heterogeneity_test",
+        "mann_whitney_test",
+        "mcnemar_test",
         "novelty_test",
+        "one_sample_test",
+        "paired_test",
         "proportion_test",
         "ratio_test",
+        "regression_test",
+        "shrink",
+        "signed_rank_test",
+        "simpson_reversals",
         "srm_test",
         "student_test",
         "welch_test",
         "z_test",
     ),
-    "abkit.metrics": ("Mean", "Metric", "Proportion", "Ratio"),
+    "abkit.metrics": ("Mean", "Metric", "Paired", "Proportion", "Quantile", "Ratio"),
+    "abkit.replay": ("Replay", "aa_replay"),
     "abkit.report": ("Report",),
     "abkit.sequential": ("FixedHorizon",),
-    "abkit.suffstats": ("CoMoments", "Counts", "Histogram", "Moments"),
+    "abkit.suffstats": ("CoMoments", "Counts", "Histogram", "Moments", "PairedCounts"),
     "abkit.types": ("ROWS", "Cap", "Sum", "relative"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

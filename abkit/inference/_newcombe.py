@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from abkit._roots import crossing
-from abkit.inference._score_effect import checked_difference
+from abkit.inference._inverted import checked_difference
 from abkit.inference._two_counts import TwoCounts, wilson_reach
 from abkit.types import Null, Relative
 

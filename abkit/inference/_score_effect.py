@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from abkit import _tails
 from abkit._roots import crossing
 from abkit.evidence import Interval, tail_of
+from abkit.inference._inverted import checked_difference, standardise
 from abkit.inference._two_counts import TwoCounts
 from abkit.types import Alternative, Null, Relative
 
@@ -149,17 +150,3 @@ def _harmonic(a: int, x: float, b: int, y: float) -> tuple[float, float]:
         return y / b, 1 / b
     weight = a * y + b * x
     return x * y / weight, (a * y * y + b * x * x) / (weight * weight)
-
-
-def checked_difference(null: float) -> float:
-    """A null that a difference of proportions can have."""
-    if not -1 < null < 1:
-        raise ValueError(f"`null` must be between -1 and 1; got {null:g}.")
-    return null
-
-
-def standardise(gap: float, variance: float) -> float:
-    """Gap over its standard error; what has no variance is zero or infinitely far."""
-    if variance > 0:
-        return gap / math.sqrt(variance)
-    return math.copysign(math.inf, gap) if gap else 0.0

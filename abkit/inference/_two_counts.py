@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import Self
 
-from abkit import _tails
-from abkit.evidence import BaseEffect, ConfidenceSet, sided, tail_of
+from abkit.inference._inverted import InvertedEffect
 from abkit.inference._mean_effect import MeanEffect
-from abkit.types import Alternative, RelativeMethod
 
 
 @dataclass(frozen=True, slots=True)
-class TwoCounts(BaseEffect):
-    """Two counts and a test with a normal reference that knows how it is inverted upwards.
-
-    The lower end of a set is the upper one of the swapped variants.
-    """
+class TwoCounts(InvertedEffect):
+    """Two counts with their exact gaps, and the ends of Newcombe's hybrid interval."""
 
     successes_control: int
     n_control: int
@@ -39,16 +33,6 @@ class TwoCounts(BaseEffect):
     def estimate(self) -> float:
         """Treatment minus control."""
         return self.gap(0.0)
-
-    @property
-    def stderr(self) -> float:
-        """Standard error of the estimate, unpooled: for display; the test has one of its own for each null."""
-        return self.unpooled.stderr
-
-    @property
-    def df(self) -> float:
-        """Infinite: the reference is normal."""
-        return math.inf
 
     @property
     def unpooled(self) -> MeanEffect:
@@ -76,41 +60,6 @@ class TwoCounts(BaseEffect):
         difference = s * self.successes_treatment * self.n_control - of_control
         both = s * self.n_control * self.n_treatment
         return (b * difference - a * both) / (b * both)
-
-    @abstractmethod
-    def upper(self, z: float) -> float:
-        """The largest difference whose statistic is at least -z; z > 0."""
-
-    @abstractmethod
-    def upper_share(self, z: float) -> float:
-        """The largest ratio, less one, whose statistic is at least -z; z > 0, and the control has successes."""
-
-    def interval(self, level: float, alternative: Alternative) -> ConfidenceSet:
-        """Inversion of the test of the difference."""
-        z = _tails.critical(tail_of(level, alternative), math.inf)
-        return sided(self.end(-z), self.end(z), level, alternative)
-
-    def relative(self, level: float, alternative: Alternative, method: RelativeMethod | None) -> ConfidenceSet:
-        """Inversion of the test of the ratio, less one; a named method uses the unpooled variances."""
-        if method is not None:
-            return self.unpooled.relative(level, alternative, method)
-        z = _tails.critical(tail_of(level, alternative), math.inf)
-        return sided(self.share_end(-z), self.share_end(z), level, alternative)
-
-    def end(self, z: float) -> float:
-        """The difference whose statistic is -z."""
-        if z == 0:
-            return self.estimate
-        return self.upper(z) if z > 0 else -self.swapped.upper(-z)
-
-    def share_end(self, z: float) -> float:
-        """The ratio, less one, whose statistic is -z."""
-        if z < 0:
-            share = self.swapped.share_end(-z)
-            return -share / (1 + share) if share < math.inf else -1.0
-        if self.successes_control == 0:
-            return math.inf
-        return self.upper_share(z) if z > 0 else self.estimate / self.control
 
     def hybrid(self, z: float) -> float:
         """Newcombe's upper end of the difference."""

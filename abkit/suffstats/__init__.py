@@ -4,3 +4,4 @@ from abkit.suffstats._comoments import CoMoments as CoMoments
 from abkit.suffstats._counts import Counts as Counts
 from abkit.suffstats._histogram import Histogram as Histogram
 from abkit.suffstats._moments import Moments as Moments
+from abkit.suffstats._paired_counts import PairedCounts as PairedCounts
