@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from abkit.decision._decision import MetricStatus, Reason, rounded
 from abkit.evidence import ConfidenceSet, HalfLines, Interval, NoInterval, TestResult
-from abkit.inference import holm
+from abkit.inference import adjust
 from abkit.report import MetricResult, Report
 from abkit.types import Null, Relative, Verdict
 
@@ -107,7 +107,7 @@ def _levels(report: Report, rows: list[MetricResult], tests: list[TestResult | N
         return [alpha] * len(rows)
     order = sorted(range(len(rows)), key=lambda i: (rows[i].metric, rows[i].variant))
     pvalues = [_pvalue(tests[i], way * metrics[rows[i].metric].sign) for i in order]
-    level_of = dict(zip(order, holm(pvalues, alpha).levels, strict=True))
+    level_of = dict(zip(order, adjust(pvalues, alpha=alpha).levels.tolist(), strict=True))
     return [level_of[i] for i in range(len(rows))]
 
 

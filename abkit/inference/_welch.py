@@ -118,7 +118,8 @@ def student_test(
     c, t = _sample("control", control), _sample("treatment", treatment)
     df = c.n + t.n - 2
     pooled = ((c.n - 1) * c.variance + (t.n - 1) * t.variance) / df
-    effect = MeanEffect(c.mean, t.mean, pooled / c.n, pooled / t.n, 0.0, float(df))
+    means = (c.mean, t.mean, pooled / c.n, pooled / t.n, 0.0, float(df))
+    effect = StudentEffect(*means, c.n, t.n, c.variance, t.variance)
     return run_test("student", effect, alternative, null, mean_caution(control, treatment, INSTEAD))
 
 
@@ -175,6 +176,21 @@ def _z_caution(control: _Sample, treatment: _Sample) -> str | None:
     if smallest >= FEWEST_FOR_NORMAL:
         return None
     return f"a variant has {smallest} units only, and the normal ignores that variances are estimated; use welch_test"
+
+
+@dataclass(frozen=True, slots=True)
+class StudentEffect(MeanEffect):
+    """Two means with one variance, and what it takes to pool that over more groups."""
+
+    n_control: int
+    n_treatment: int
+    spread_control: float
+    spread_treatment: float
+
+    def with_variance(self, variance: float, df: int) -> MeanEffect:
+        """The same means with the variance of more groups."""
+        of_means = variance / self.n_control, variance / self.n_treatment
+        return MeanEffect(self.control, self.treatment, *of_means, 0.0, float(df))
 
 
 @dataclass(frozen=True, slots=True)

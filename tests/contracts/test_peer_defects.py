@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import abkit as ab
-from abkit.inference import holm, linear_effect, mean_arm, variance_kept
+from abkit.inference import adjust, linear_effect, mean_arm, variance_kept
 
 
 def moments(n, mean, variance):
@@ -173,12 +173,12 @@ def test_a_split_as_configured_is_no_mismatch():
 
 def test_holm_keeps_the_family_wise_error_of_two_independent_nulls():
     grid = (np.arange(200) + 0.5) / 200
-    rejected = sum(min(holm(pair, 0.05).pvalues) < 0.05 for pair in itertools.product(grid, repeat=2))
+    rejected = sum(min(adjust(pair).pvalues) < 0.05 for pair in itertools.product(grid, repeat=2))
     assert rejected / len(grid) ** 2 == pytest.approx(1 - 0.975**2, abs=1e-12)  # 0.049375: both steps start at 0.025
 
 
 def test_two_pvalues_just_below_alpha_are_both_kept():
-    assert min(holm([0.045, 0.049], 0.05).pvalues) > 0.05
+    assert min(adjust([0.045, 0.049]).pvalues) > 0.05
 
 
 # The slope of the covariate was its correlation: nothing was gained unless both had the same spread.
