@@ -91,10 +91,16 @@ KINDS = [
 PAIRED = {"paired_test", "signed_rank_test"}
 
 #: Methods whose one-sided p-values both count what was observed, so that they add up to more than one.
-DISCRETE = {("mcnemar_test", "exact")}
+DISCRETE = {("mann_whitney_test", None), ("mcnemar_test", "exact"), ("quantile_test", None), ("signed_rank_test", None)}
+
+#: Tests whose p-value, as a function of the null, is a flight of steps.
+STEPPED = {"quantile_test", "signed_rank_test"}
+
+#: Scales on which an estimate is in the metric's own unit.
+IN_THE_METRICS_UNIT = {"difference", "pseudo-median"}
 
 #: Keywords without which a test would take too long for hundreds of examples.
-QUICK: dict[str, dict[str, Any]] = {}
+QUICK: dict[str, dict[str, Any]] = {"bootstrap_test": {"resamples": 200}, "permutation_test": {"resamples": 200}}
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,11 @@ class Case:
 
     @property
     def discrete(self) -> bool:
-        return (self.function.__name__, self.keywords.get("method")) in DISCRETE
+        return self.random or (self.function.__name__, self.keywords.get("method")) in DISCRETE
+
+    @property
+    def stepped(self) -> bool:
+        return self.random or self.function.__name__ in STEPPED
 
     @property
     def shares(self) -> bool:
