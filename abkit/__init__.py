@@ -23,17 +23,24 @@ if TYPE_CHECKING:
     from abkit.evidence import WholeLine as WholeLine
     from abkit.experiment import Experiment as Experiment
     from abkit.experiment import Quality as Quality
+    from abkit.inference import PoissonBootstrap as PoissonBootstrap
     from abkit.inference import adjust as adjust
     from abkit.inference import balance_test as balance_test
+    from abkit.inference import bootstrap_test as bootstrap_test
     from abkit.inference import brunner_munzel_test as brunner_munzel_test
     from abkit.inference import equivalence_test as equivalence_test
+    from abkit.inference import exact_test as exact_test
     from abkit.inference import heterogeneity_test as heterogeneity_test
     from abkit.inference import mann_whitney_test as mann_whitney_test
     from abkit.inference import mcnemar_test as mcnemar_test
     from abkit.inference import novelty_test as novelty_test
     from abkit.inference import one_sample_test as one_sample_test
     from abkit.inference import paired_test as paired_test
+    from abkit.inference import permutation_test as permutation_test
+    from abkit.inference import poststratified_test as poststratified_test
     from abkit.inference import proportion_test as proportion_test
+    from abkit.inference import quantile_test as quantile_test
+    from abkit.inference import rate_test as rate_test
     from abkit.inference import ratio_test as ratio_test
     from abkit.inference import regression_test as regression_test
     from abkit.inference import shrink as shrink
@@ -55,6 +62,7 @@ if TYPE_CHECKING:
     from abkit.sequential import FixedHorizon as FixedHorizon
     from abkit.suffstats import CoMoments as CoMoments
     from abkit.suffstats import Counts as Counts
+    from abkit.suffstats import Events as Events
     from abkit.suffstats import Histogram as Histogram
     from abkit.suffstats import Moments as Moments
     from abkit.suffstats import PairedCounts as PairedCounts
@@ -71,17 +79,24 @@ _HOMES = {
     "abkit.evidence": ("HalfLines", "Interval", "NoInterval", "TestResult", "WholeLine"),
     "abkit.experiment": ("Experiment", "Quality"),
     "abkit.inference": (
+        "PoissonBootstrap",
         "adjust",
         "balance_test",
+        "bootstrap_test",
         "brunner_munzel_test",
         "equivalence_test",
+        "exact_test",
         "heterogeneity_test",
         "mann_whitney_test",
         "mcnemar_test",
         "novelty_test",
         "one_sample_test",
         "paired_test",
+        "permutation_test",
+        "poststratified_test",
         "proportion_test",
+        "quantile_test",
+        "rate_test",
         "ratio_test",
         "regression_test",
         "shrink",
@@ -96,7 +111,7 @@ _HOMES = {
     "abkit.replay": ("Replay", "aa_replay"),
     "abkit.report": ("Report",),
     "abkit.sequential": ("FixedHorizon",),
-    "abkit.suffstats": ("CoMoments", "Counts", "Histogram", "Moments", "PairedCounts"),
+    "abkit.suffstats": ("CoMoments", "Counts", "Events", "Histogram", "Moments", "PairedCounts"),
     "abkit.types": ("ROWS", "Cap", "Sum", "relative"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -4,9 +4,11 @@ from abkit.inference._adjust import Adjusted as Adjusted
 from abkit.inference._adjust import adjust as adjust
 from abkit.inference._balance import BalanceResult as BalanceResult
 from abkit.inference._balance import balance_test as balance_test
+from abkit.inference._bootstrap import bootstrap_test as bootstrap_test
 from abkit.inference._brunner_munzel import brunner_munzel_test as brunner_munzel_test
 from abkit.inference._equivalence import EquivalenceResult as EquivalenceResult
 from abkit.inference._equivalence import equivalence_test as equivalence_test
+from abkit.inference._exact import exact_test as exact_test
 from abkit.inference._heterogeneity import HeterogeneityResult as HeterogeneityResult
 from abkit.inference._heterogeneity import ShrunkEffect as ShrunkEffect
 from abkit.inference._heterogeneity import heterogeneity_test as heterogeneity_test
@@ -22,7 +24,15 @@ from abkit.inference._mean_effect import MeanEffect as MeanEffect
 from abkit.inference._novelty import novelty_test as novelty_test
 from abkit.inference._paired import one_sample_test as one_sample_test
 from abkit.inference._paired import paired_test as paired_test
+from abkit.inference._permutation import permutation_test as permutation_test
+from abkit.inference._poisson_bootstrap import PoissonBootstrap as PoissonBootstrap
+from abkit.inference._poststratified import poststratified_test as poststratified_test
 from abkit.inference._proportion import proportion_test as proportion_test
+from abkit.inference._quantile import quantile_test as quantile_test
+from abkit.inference._quantile_effect import QuantileEffect as QuantileEffect
+from abkit.inference._quantile_effect import quantile_effect as quantile_effect
+from abkit.inference._rate import quasi_effect as quasi_effect
+from abkit.inference._rate import rate_test as rate_test
 from abkit.inference._ratio import ratio_test as ratio_test
 from abkit.inference._regression import regression_test as regression_test
 from abkit.inference._signed_rank import signed_rank_test as signed_rank_test

@@ -26,7 +26,7 @@ class Kind:
     """A kind of data: rows of one variant, statistics of them, and statistics of sizes that no test could draw rows of.
 
     `pairs`: the rows of both variants belong together, and are as many. `means`: the rows are numbers that may be
-    scaled, and scaling keeps the p-value.
+    scaled, and scaling keeps the p-value. `given`: the form in which a test is given rows.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Kind:
     large: st.SearchStrategy[Any] | None = None
     pairs: bool = False
     means: bool = False
+    given: Callable[[Any], Any] = lambda data: data
 
 
 def lists(values: st.SearchStrategy[Any], least: int) -> Callable[[int], st.SearchStrategy[Any]]:
@@ -51,6 +52,24 @@ def pair(rows: Any) -> ab.CoMoments:
     return ab.CoMoments.from_sample(rows, ["numerator", "denominator"])
 
 
+def by_stratum(rows: Any) -> Any:
+    """Rows of (stratum, value) as a mapping of stratum to values."""
+    if isinstance(rows, dict):
+        return rows
+    return {label: [value for own, value in rows if own == label] for label in sorted({row[0] for row in rows})}
+
+
+def moments_by_stratum(rows: Any) -> dict[str, ab.Moments]:
+    return {label: ab.Moments.from_sample(values) for label, values in by_stratum(rows).items()}
+
+
+def rows_by_stratum(_: int) -> st.SearchStrategy[Any]:
+    """At least two rows in each of two strata."""
+    rows = st.lists(st.tuples(st.sampled_from(["a", "b"]), EIGHTHS), max_size=8)
+    least = [st.tuples(st.just(label), EIGHTHS) for label in "aabb"]
+    return st.tuples(st.tuples(*least), rows).map(lambda both: [*both[0], *both[1]])
+
+
 @st.composite
 def large_moments(draw):
     n = draw(st.integers(2, 10**6))
@@ -64,6 +83,18 @@ def large_counts(draw):
 
 
 @st.composite
+def few_counts(draw):
+    n = draw(st.integers(1, 40))
+    return ab.Counts(n, draw(st.integers(0, n)))
+
+
+@st.composite
+def large_events(draw):
+    exposure = draw(st.sampled_from([1e-3, 0.7, 50.0, 1e6]))
+    return ab.Events(draw(st.sampled_from([0, 1, 2, 7, 40, 10**4, 10**8])), exposure)
+
+
+@st.composite
 def large_comoments(draw):
     n = draw(st.integers(2, 10**6))
     mean = [draw(st.integers(-1000, 1000)) / 100, draw(st.integers(1, 1000)) / 100]
@@ -71,6 +102,17 @@ def large_comoments(draw):
     covariance = draw(st.sampled_from([-0.9, 0.0, 0.5])) * math.sqrt(a * b)
     return ab.CoMoments(n, mean, np.array([[a, covariance], [covariance, b]]) * n, ["numerator", "denominator"])
 
+
+@st.composite
+def large_unit_events(draw):
+    n = draw(st.integers(2, 10**6))
+    mean = [draw(st.integers(1, 500)) / 100, draw(st.integers(100, 1000)) / 100]
+    spread = mean[0] * draw(st.sampled_from([1.0, 4.0]))
+    return ab.CoMoments(n, mean, np.array([[spread, 0.1], [0.1, 0.5]]) * n, ["events", "exposure"])
+
+
+UNIT_EVENTS = lists(st.tuples(st.integers(0, 9), st.integers(1, 40).map(lambda i: i / 8)), 2)
+SOME_EVENTS = [(0, 1.0), (3, 2.5), (1, 0.5)]
 
 #: The first kind that a test does not refuse is the one that it is held to the laws with.
 KINDS = [
@@ -84,17 +126,48 @@ KINDS = [
         large_comoments(),
     ),
     Kind("sample", lists(EIGHTHS, 2), same, [1.0, 2.0, 4.0], means=True),
+    Kind(
+        "strata",
+        rows_by_stratum,
+        moments_by_stratum,
+        [("a", 1.0), ("a", 2.0), ("b", 5.0), ("b", 7.0)],
+        given=by_stratum,
+    ),
     Kind("binary pairs", lists(st.sampled_from([0, 1]), 2), same, [0, 1, 1], pairs=True),
 ]
+
+#: Methods that take, of a kind of data that another method takes, only some, or that need another kind.
+OWN_KINDS = {
+    "exact_test": Kind("few counts", lists(st.sampled_from([0, 1]), 1), ab.Counts.from_sample, [0, 1, 1], few_counts()),
+    "rate_test, exact": Kind("events", UNIT_EVENTS, ab.Events.from_sample, SOME_EVENTS, large_events()),
+    "rate_test, score": Kind("events", UNIT_EVENTS, ab.Events.from_sample, SOME_EVENTS, large_events()),
+    "rate_test, quasi": Kind(
+        "comoments of events",
+        UNIT_EVENTS,
+        lambda rows: ab.CoMoments.from_sample(rows, ["events", "exposure"]),
+        SOME_EVENTS,
+        large_unit_events(),
+    ),
+    "rate_test, negative-binomial": Kind("rows of events", UNIT_EVENTS, same, SOME_EVENTS),
+}
 
 #: Tests whose rows of both variants belong together.
 PAIRED = {"paired_test", "signed_rank_test"}
 
 #: Methods whose one-sided p-values both count what was observed, so that they add up to more than one.
-DISCRETE = {("mann_whitney_test", None), ("mcnemar_test", "exact"), ("quantile_test", None), ("signed_rank_test", None)}
+DISCRETE = {
+    ("exact_test", "fisher"),
+    ("exact_test", "boschloo"),
+    ("exact_test", "barnard"),
+    ("rate_test", "exact"),
+    ("mann_whitney_test", None),
+    ("mcnemar_test", "exact"),
+    ("quantile_test", None),
+    ("signed_rank_test", None),
+}
 
 #: Tests whose p-value, as a function of the null, is a flight of steps.
-STEPPED = {"quantile_test", "signed_rank_test"}
+STEPPED = {"exact_test, barnard", "quantile_test", "signed_rank_test"}
 
 #: Scales on which an estimate is in the metric's own unit.
 IN_THE_METRICS_UNIT = {"difference", "pseudo-median"}
@@ -131,7 +204,7 @@ class Case:
 
     @property
     def stepped(self) -> bool:
-        return self.random or self.function.__name__ in STEPPED
+        return self.random or self.function.__name__ in STEPPED or self.name in STEPPED
 
     @property
     def shares(self) -> bool:
@@ -141,6 +214,7 @@ class Case:
 
     def __call__(self, control: Any, treatment: Any, **keywords: Any) -> ab.TestResult:
         seed = {"rng": np.random.default_rng(1)} if self.random else {}
+        control, treatment = self.kind.given(control), self.kind.given(treatment)
         return self.function(control, treatment, **seed, **self.keywords, **keywords)
 
 
@@ -153,12 +227,14 @@ def found() -> list[Case]:
         if name.endswith("_test") and hints.get("return") is ab.TestResult:
             methods = [{"method": method} for method in get_args(hints.get("method"))] or [{}]
             quick = QUICK.get(name, {})
-            cases += [Case(function, kind_of(function, quick), quick | method) for method in methods]
+            cases += [Case(function, kind_of(function, quick | method), quick | method) for method in methods]
     return cases
 
 
 def kind_of(function: Callable[..., ab.TestResult], keywords: dict[str, Any]) -> Kind:
-    for kind in KINDS:
+    name = function.__name__
+    own = OWN_KINDS.get(f"{name}, {keywords.get('method')}") or OWN_KINDS.get(name)
+    for kind in [own] if own else KINDS:
         try:
             Case(function, kind, keywords)(kind.summarise(kind.probe), kind.summarise(kind.probe))
         except (TypeError, ValueError):
