@@ -36,7 +36,7 @@ class DiscordantEffect(BaseEffect):
         """Log of treatment-only over control-only pairs; infinite where one of them is zero."""
         b, c = self.treatment_only, self.control_only
         if b and c:
-            return math.log(b / c)
+            return math.log1p((b - c) / c) if b >= c else -math.log1p((c - b) / b)
         return math.inf if b else -math.inf if c else math.nan
 
     @property
