@@ -46,10 +46,14 @@ class ManyToOne:
             return 0.0 if x > 0 else 1.0
         spreads, weights = _spreads(max(x, 0.0), self.df)
         control, density = self._control(max(x, 0.0) * float(spreads[-1]))
-        exponent = np.zeros((spreads.size, control.size))
-        for loading, times in zip(*np.unique(self.loadings, return_counts=True), strict=True):
-            exponent += times * np.log1p(-self._exceeds(x * spreads[:, None], loading, control))
-        return min(1.0, float(weights @ (-np.expm1(exponent) @ density)))
+        groups = list(zip(*np.unique(self.loadings, return_counts=True), strict=True))
+        total = 0.0
+        for spread, weight in zip(spreads.tolist(), weights.tolist(), strict=True):
+            none = np.zeros_like(control)  # log of the probability that no statistic is beyond x
+            for loading, times in groups:
+                none += times * np.log1p(-self._exceeds(x * spread, loading, control))
+            total -= weight * float(density @ np.expm1(none))
+        return min(1.0, total)
 
     def critical(self, alpha: float) -> float:
         """The x of which the tail is alpha; it lies between those of one comparison and of Bonferroni."""
@@ -66,11 +70,12 @@ class ManyToOne:
         """Equidistant values of U with their weights, so fine that every integrand is smooth between them."""
         loading = max(self.loadings)
         width = min(1.0, math.sqrt(1 - loading * loading) / loading) if loading > 0 else 1.0
-        reach, step = 9.0 + min(distance, _NEGLIGIBLE), 0.25 * width
+        sharper = 1 + math.sqrt(2 * math.log(len(self.loadings)))  # the largest of many is less spread out
+        reach, step = 9.0 + min(distance, _NEGLIGIBLE), 0.5 * width / sharper
         values = step * np.arange(-math.ceil(reach / step), math.ceil(reach / step) + 1, dtype=np.float64)
         return values, np.exp(-values * values / 2) * (step / math.sqrt(2 * math.pi))
 
-    def _exceeds(self, bound: Float64Array, loading: float, control: Float64Array) -> Float64Array:
+    def _exceeds(self, bound: float, loading: float, control: Float64Array) -> Float64Array:
         own = math.sqrt(1 - loading * loading)
         above = ndtr((loading * control - bound) / own)
         if self.sides == 2:
@@ -173,6 +178,6 @@ def _spreads(x: float, df: float) -> tuple[Float64Array, Float64Array]:
         return np.ones(1), np.ones(1)
     peak = math.log(math.sqrt(df) / math.hypot(math.sqrt(df), x))
     far = math.sqrt(_NEGLIGIBLE / df)
-    logarithms = np.arange(peak - far - _NEGLIGIBLE / df, far, min(0.1, 0.6 / math.sqrt(2 * df)))
+    logarithms = np.arange(peak - far - _NEGLIGIBLE / df, far, min(0.08, 0.5 / math.sqrt(2 * df)))
     density = np.exp(df * (logarithms - np.expm1(2 * logarithms) / 2))
     return np.exp(logarithms), density / density.sum()
