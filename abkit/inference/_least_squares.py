@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from abkit._check import Float64Array
-from abkit.inference._labels import Groups, one_group
+from abkit.inference._labels import Groups
 
 COLLINEAR = 1e-10
 EPSILON = float(np.finfo(float).eps)
@@ -71,20 +72,28 @@ class Fit:
         return float(basis.shape[1] - own - np.einsum("ij,ij->", basis, basis))
 
 
+@dataclass(frozen=True, slots=True)
+class _Regressors:
+    """Treatment and covariates, a row each, their norms before any mean was taken off, and where the variants stand.
+
+    `at` is the point of each adjusted mean, control and treatment, less the regressors' means over all rows.
+    """
+
+    columns: Float64Array
+    norms: Float64Array
+    at: Float64Array
+
+
 def least_squares(control: Float64Array, treatment: Float64Array, strata: Groups, *, interactions: bool) -> Fit:
-    """First column on treatment, the other columns less their mean, their products with treatment, and strata."""
+    """First column on treatment, the other columns with one slope or a slope per variant, and strata."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        regressors = (_slopes_each if interactions else _slopes_shared)(control, treatment)
+    if not np.all(np.isfinite(regressors.norms)):
+        raise ValueError("`control` and `treatment` must hold covariates whose squares can be added up in 64 bits.")
+    within(regressors.columns[: 1 if strata.count == 1 else None], strata)
+    basis, transform = _orthonormal(regressors)
+    loadings = regressors.at @ transform.T
     outcome = np.concatenate([control[:, 0], treatment[:, 0]])
-    columns, raw = _columns(control, treatment, interactions=interactions)
-    means = columns.mean(axis=1)
-    within(columns if strata.count > 1 else columns[:1], strata)
-    if strata.count == 1:
-        within(columns[control.shape[1] :], strata)
-    basis, transform, unseen = _orthonormal(columns, 4 * EPSILON * raw)
-    effect = np.eye(1, len(columns))[0]
-    if any(_norm(unseen @ wanted) > 1e-6 * _norm(transform @ wanted) for wanted in (effect, means)):
-        raise ValueError(f"{NOT_TOLD_APART}.")
-    at_control = -(transform @ means)
-    loadings = np.stack([at_control, at_control + transform @ effect])
     mean, coefficients, residuals = _fitted(outcome, basis, strata)
     return Fit(mean + loadings @ coefficients, loadings, basis, residuals, len(control), strata)
 
@@ -99,42 +108,66 @@ def within(rows: Float64Array, strata: Groups) -> None:
                 rows[i] -= (strata.sums(rows[i]) / strata.sizes)[strata.codes]
 
 
-def _columns(
-    control: Float64Array, treatment: Float64Array, *, interactions: bool
-) -> tuple[Float64Array, Float64Array]:
-    """Treatment, covariates less their means, and where asked for the products of the two; and the norms of all."""
-    k, n_control, n = control.shape[1] - 1, len(control), len(control) + len(treatment)
-    columns = np.zeros((1 + k * (1 + interactions), n))
+def _slopes_shared(control: Float64Array, treatment: Float64Array) -> _Regressors:
+    """Covariates less their means."""
+    n_control, n = len(control), len(control) + len(treatment)
+    columns = np.zeros((control.shape[1], n))
     columns[0, n_control:] = 1
-    covariates = columns[1 : 1 + k]
-    covariates[:, :n_control], covariates[:, n_control:] = control[:, 1:].T, treatment[:, 1:].T
-    norms = np.sqrt(np.einsum("ij,ij->i", covariates, covariates))
-    if not np.all(np.isfinite(norms)):
-        raise ValueError("`control` and `treatment` must hold covariates whose squares can be added up in 64 bits.")
-    within(covariates, one_group(n))
-    if interactions:
-        columns[1 + k :, n_control:] = covariates[:, n_control:]
-    return columns, np.concatenate([[1.0], *[norms] * (1 + interactions)])
+    columns[1:, :n_control], columns[1:, n_control:] = control[:, 1:].T, treatment[:, 1:].T
+    norms = np.sqrt(np.einsum("ij,ij->i", columns, columns))
+    _centre(columns[1:])
+    at = np.zeros((2, len(columns)))
+    at[:, 0] = np.array([-len(treatment), n_control]) / n
+    return _Regressors(columns, norms, at)
 
 
-def _orthonormal(columns: Float64Array, rounding: Float64Array) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """An orthonormal basis of the rows, the map to it, and the directions of coefficients that it does not see.
+def _slopes_each(control: Float64Array, treatment: Float64Array) -> _Regressors:
+    """A row of each covariate for each variant, less its mean there, and zero in the other."""
+    k, n_control, n = control.shape[1] - 1, len(control), len(control) + len(treatment)
+    columns, at = np.zeros((1 + 2 * k, n)), np.zeros((2, 1 + 2 * k))
+    columns[0, n_control:] = 1
+    in_control, in_treatment = columns[1 : 1 + k, :n_control], columns[1 + k :, n_control:]
+    in_control[:], in_treatment[:] = control[:, 1:].T, treatment[:, 1:].T
+    norms = np.sqrt(np.einsum("ij,ij->i", columns, columns))
+    (mean_c, rest_c), (mean_t, rest_t) = _centre(in_control), _centre(in_treatment)
+    distance = (mean_t - mean_c) + (rest_t - rest_c)
+    at[:, 0] = np.array([-len(treatment), n_control]) / n
+    at[0, 1 : 1 + k], at[1, 1 + k :] = -at[0, 0] * distance, -at[1, 0] * distance
+    return _Regressors(columns, norms, at)
+
+
+def _centre(rows: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Take off the mean of each row, in place, and what the rounding of that mean left; both are returned."""
+    mean = rows.mean(axis=1)
+    rows -= mean[:, None]
+    rest = rows.mean(axis=1)
+    rows -= rest[:, None]
+    return mean, rest
+
+
+def _orthonormal(regressors: _Regressors) -> tuple[Float64Array, Float64Array]:
+    """An orthonormal basis of the regressors, and the map to it; refused where it does not reach both adjusted means.
 
     By the eigenvectors of the correlations, and then, where their inverse lost digits, by Cholesky's factor.
     """
+    columns, at = regressors.columns, regressors.at
     products = columns @ columns.T
     scale = np.sqrt(np.diagonal(products))
+    rounding = 4 * EPSILON * regressors.norms
     varies = scale > rounding
     scale = np.where(varies, scale, 1.0)
     values, vectors = np.linalg.eigh(products / np.outer(scale, scale) * np.outer(varies, varies))
     free = values > COLLINEAR
     transform = (vectors[:, free] / np.sqrt(values[free])).T / scale
+    constant = np.abs(at[:, ~varies]) > 2 * rounding[~varies] / math.sqrt(columns.shape[1])
+    collinear = (at * varies / scale) @ vectors[:, ~free]
+    if constant.any() or np.abs(collinear).max(initial=0.0) > 1e-6 * np.abs(at @ transform.T).max(initial=0.0):
+        raise ValueError(f"{NOT_TOLD_APART}.")
     basis = transform @ columns
-    if free.any() and values[free][0] < 0.01:
+    if values[free][0] < 0.01:
         factor = np.linalg.inv(np.linalg.cholesky(basis @ basis.T))
-        transform = factor @ transform
-        basis = factor @ basis
-    return basis, transform, vectors[:, ~free].T / scale
+        transform, basis = factor @ transform, factor @ basis
+    return basis, transform
 
 
 def _fitted(outcome: Float64Array, basis: Float64Array, strata: Groups) -> tuple[float, Float64Array, Float64Array]:
@@ -154,4 +187,5 @@ def _fitted(outcome: Float64Array, basis: Float64Array, strata: Groups) -> tuple
 
 
 def _norm(values: Float64Array) -> float:
-    return float(np.sqrt(values @ values))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.sqrt(values @ values))

@@ -211,23 +211,26 @@ def _effect(fit: Fit, covariance: str, clusters: Groups | None) -> tuple[MeanEff
         matrix, df = independent(fit, covariance)
         caution = None
     else:
-        for name, rows in fit.variants.items():
-            count = np.count_nonzero(np.bincount(clusters.codes[rows]))
-            if count < 2:
-                raise ValueError(f"`clusters` must be at least 2 in each variant; got {count} in the {name}.")
+        counts = {name: np.count_nonzero(np.bincount(clusters.codes[rows])) for name, rows in fit.variants.items()}
+        fewest = min(counts, key=counts.__getitem__)
+        if counts[fewest] < 2:
+            raise ValueError(f"`clusters` must be at least 2 in each variant; got {counts[fewest]} in the {fewest}.")
         matrix, df = clustered(fit, clusters, covariance)
         if not df > 0:
             raise ValueError("`clusters` must leave residuals: the covariates and strata fit every cluster exactly.")
-        caution = _caution(covariance, clusters.count, df)
+        caution = _caution(covariance, clusters.count, int(counts[fewest]), df)
     effect = MeanEffect(
         float(fit.means[0]), float(fit.means[1]), float(matrix[0, 0]), float(matrix[1, 1]), float(matrix[0, 1]), df
     )
     return effect, caution
 
 
-def _caution(covariance: str, clusters: int, df: float) -> str | None:
-    if covariance != "CR2" and clusters < 40:
-        return f"{covariance} with {clusters} clusters rejects too often; with fewer than 40 use covariance='CR2'."
+def _caution(covariance: str, clusters: int, fewest: int, df: float) -> str | None:
+    if covariance != "CR2" and (clusters < 40 or fewest < 20):
+        return (
+            f"{covariance} with {clusters} clusters, {fewest} in the smaller variant, rejects too often; "
+            "with fewer than 40, or than 20 in a variant, use covariance='CR2'."
+        )
     if df < 5:
         return (
             f"the clusters give {df:.1f} degrees of freedom: they are few, or very unequal. The level is then "

@@ -344,7 +344,7 @@ def test_a_variant_without_residuals_of_its_own_is_refused():
 
 def test_few_clusters_bring_a_caution():
     arms, clusters, _ = data(4)
-    with pytest.warns(AccuracyWarning, match="CR1 with 9 clusters rejects too often"):
+    with pytest.warns(AccuracyWarning, match="CR1 with 9 clusters, 6 in the smaller variant"):
         regression_test(*arms, clusters=clusters, covariance="CR1")
     few = [part % 3 for part in clusters]
     with pytest.warns(AccuracyWarning, match="degrees of freedom"):
@@ -382,6 +382,37 @@ OF_STATSMODELS = {
         (0.0815997094702993, 0.00295711513435033),
     ),
 }
+
+
+@given(SEEDS, st.sampled_from([1e6, -1e9]), st.sampled_from(ROBUST))
+def test_one_outlier_among_the_covariates_hides_nothing_of_the_other_variant(seed, outlier, covariance):
+    (c, t), clusters, _ = data(seed, k=1)
+    c[0, 1] = outlier
+    result = answer((c, t), clusters, None, covariance)
+    means = [arm[:, 1].mean() for arm in (c, t)]
+    pooled = (24 * means[0] + 16 * means[1]) / 40
+    lines = [np.polyfit(arm[:, 1] - mean, arm[:, 0], 1) for arm, mean in zip((c, t), means, strict=True)]
+    expected = [line[1] + line[0] * (pooled - mean) for line, mean in zip(lines, means, strict=True)]
+    assert (result.control, result.treatment) == pytest.approx(expected, rel=1e-8)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_what_is_refused_does_not_depend_on_the_unit(unit):
+    varying, constant = np.array([[1.0, 2], [2, 4], [3, 3], [5, 1]]), np.array([[2.0, 3], [4, 3], [4, 3], [3, 3]])
+    for offset in (0, 1e6):
+        arms = [(rows + np.array([0, offset])) * [1, unit] for rows in (varying, constant)]
+        with pytest.raises(ValueError, match="`treatment` must differ from `control`"):
+            regression_test(*arms)
+
+
+@pytest.mark.parametrize("column", [0, 1])
+def test_values_whose_squares_overflow_are_refused(column):
+    (c, t), _, _ = data(1, k=1)
+    factor = np.where(np.arange(2) == column, 1e160, 1.0)
+    with pytest.raises(ValueError, match="squares can be added up"):
+        regression_test(c * factor, t * factor)
+    small = regression_test(c * factor**-0.9, t * factor**-0.9)
+    assert small.pvalue == pytest.approx(regression_test(c, t).pvalue, rel=1e-9)
 
 
 @pytest.fixture(scope="module")
