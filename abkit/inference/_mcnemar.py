@@ -12,7 +12,7 @@ from abkit.suffstats import PairedCounts
 from abkit.types import Alternative, Null
 
 #: Fewer discordant pairs than this, and the error is off by over a percentage point; "exact" is never too high.
-_FEWEST = {"score": 5, "exact": 0, "mid-p": 10}
+_FEWEST = {"score": 4, "exact": 0, "mid-p": 10}
 
 
 def mcnemar_test(

@@ -202,7 +202,7 @@ def test_billions_of_pairs_are_as_quick_as_ten():
     )
 
 
-@pytest.mark.parametrize(("method", "fewest"), [("score", 5), ("mid-p", 10)])
+@pytest.mark.parametrize(("method", "fewest"), [("score", 4), ("mid-p", 10)])
 def test_few_discordant_pairs_are_warned_of_and_the_exact_test_is_named(method, fewest):
     with pytest.warns(AccuracyWarning, match="Use method 'exact'"):
         result = mcnemar_test(PairedCounts(50, 2, fewest - 3, 50), method=method)
