@@ -11,8 +11,8 @@ from abkit.inference._mean_effect import satterthwaite
 from abkit.inference._ranks import Ranks, ranked
 from abkit.types import Alternative, Null
 
-#: Fewer upsets than this, and 5% was found to be missed by more than a point.
-FEWEST_UPSETS = 10
+#: With fewer upsets than this, near 1/2 and far from it, 5% was found to be missed by more than a point.
+FEWEST_NEAR, FEWEST_FAR, FAR = 4, 10, 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def brunner_munzel_test(
 
 
 def _caution(r: Ranks) -> str | None:
-    if r.upsets >= FEWEST_UPSETS:
+    if r.upsets >= (FEWEST_NEAR if abs(r.estimate) < FAR else FEWEST_FAR):
         return None
     return (
         "too few units of one variant overlap the other for their variance to be known, so the error rate may miss its "

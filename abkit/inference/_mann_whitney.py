@@ -21,12 +21,12 @@ EXACT_BELOW = 50
 #: How many standard errors from 1/2 the estimate must be for its own variance to count half.
 HALF_WAY = 2.0
 
-#: An excess of the shown variance over the modelled one beyond these, in small and in large variants, is no accident.
-LARGEST_EXCESS, SEEN_EXCESS, FEWEST_TO_SEE = 0.5, 0.12, 50
+#: An excess of the shown variance over the modelled one that moves the error rate by a point.
+LARGEST_EXCESS = 0.12
 #: With fewer units away from the commonest value an excess is an accident.
-FEWEST_APART = 8
+FEWEST_APART = 5
 #: A variant so many times the other needs this many upsets.
-MOST_UNEQUAL, FEWEST_UPSETS = 4, 3
+MOST_UNEQUAL, FEWEST_UPSETS = 4, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,11 @@ class SuperiorityEffect(BaseEffect):
         high = bisect(lambda null: self._statistic(null, self.less) + c, -0.5, 0.5)
         return sided(low, high, level, alternative)
 
+    def weight(self, null: float) -> float:
+        """How much the variance that the data show counts at a null: not at 1/2, and wholly at a far estimate."""
+        distance = self.estimate * self.estimate + HALF_WAY * HALF_WAY * self.var_null
+        return min(max(null * self.estimate / distance, 0.0), 1.0) if distance else 0.0
+
     def _statistic(self, null: float, side: _Side) -> float:
         gap, variance = side.estimate - null, side.variance * self._growth(null)
         if variance > 0:
@@ -100,9 +105,7 @@ class SuperiorityEffect(BaseEffect):
 
     def _growth(self, null: float) -> float:
         """The variance at a null as a multiple of that at 1/2."""
-        distance = self.estimate * self.estimate + HALF_WAY * HALF_WAY * self.var_null
-        weight = min(max(null * self.estimate / distance, 0.0), 1.0) if distance else 0.0
-        return _shape(null, self.units) * (1 + weight * self.excess)
+        return _shape(null, self.units) * (1 + self.weight(null) * self.excess)
 
 
 def mann_whitney_test(
@@ -170,7 +173,8 @@ def mann_whitney_test(
 
 def _caution(r: Ranks, effect: SuperiorityEffect) -> str | None:
     fewer, more = sorted((r.n_control, r.n_treatment))
-    if r.apart >= FEWEST_APART and abs(effect.excess) > (LARGEST_EXCESS if fewer < FEWEST_TO_SEE else SEEN_EXCESS):
+    accident = max(LARGEST_EXCESS + 1 / fewer, 2 * (1 - fewer / more) / math.sqrt(fewer))
+    if r.apart >= FEWEST_APART and abs(effect.excess) * (1 - effect.weight(effect.estimate)) > accident:
         return (
             "the variants seem to differ in spread or shape, which the variance of this test leaves out, so the error "
             "rate may miss its nominal level; use brunner_munzel_test"

@@ -17,7 +17,8 @@ from abkit.types import Alternative, Null
 
 #: Fewer pairs than this have the exact distribution: the rule of R.
 EXACT_BELOW = 50
-FEWEST_APART = 15
+#: With fewer differences that are not the commonest one, the normal is not warranted.
+FEWEST_APART = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
