@@ -32,6 +32,7 @@ def report_text(report: Report) -> str:
     lines += _table(report, report.results)
     if report.segments:
         lines += ["", "segments", *_table(report, report.segments)]
+        lines += ["", "segments compared", *(f"  {found.message}" for found in report.compare_segments())]
     lines += ["", "checks", *(f"  {check.status:<7} {check.id}: {check.message}" for check in report.checks)]
     notes = list(audit_notes(report))
     if notes:
@@ -52,7 +53,8 @@ def report_html(report: Report) -> str:
         for cells in [_cells(row, report.level)]
     )
     units = ", ".join(f"{html.escape(variant)} {n:,}" for variant, n in report.units.items())
-    items = [f"{check.status}: {check.id}: {check.message}" for check in report.checks] + list(audit_notes(report))
+    items = [found.message for found in report.compare_segments()]
+    items += [f"{check.status}: {check.id}: {check.message}" for check in report.checks] + list(audit_notes(report))
     notes = "".join(f"<li>{html.escape(item)}</li>" for item in items)
     return f"<p>units: {units}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><ul>{notes}</ul>"
 
@@ -131,17 +133,8 @@ def _where(row: MetricResult) -> str:
 def _cells(row: MetricResult, level: float) -> tuple[str, ...]:
     role = f"{row.role} {'+' if row.direction == 'increase' else '-'}"
     if row.test is None:
-        return (
-            row.metric,
-            role,
-            number(row.treatment),
-            number(row.control),
-            f"no result: {row.reason}",
-            "",
-            "",
-            "",
-            "",
-        )
+        values = (row.metric, role, number(row.treatment), number(row.control))
+        return (*values, "-", "-", "-", "-", f"no result: {row.reason}")
     test = row.test
     return (
         row.metric,

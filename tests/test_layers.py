@@ -29,6 +29,7 @@ LAYERS = [
     {"experiment"},
     {"adapters", "_plan"},
     {"report"},
+    {"segments"},
     {"_render"},
     {"decision"},
     {"replay"},
@@ -42,6 +43,7 @@ UPWARDS = {
     ("experiment", "_plan"),
     ("experiment", "report"),
     ("report", "_render"),
+    ("report", "segments"),
 }
 #: Layers of one level that must not know each other.
 APART = [{"inference", "sequential"}]

@@ -116,7 +116,7 @@ def test_the_json_of_a_report_is_strict(report: Report) -> None:
     for found in (report, empty):
         assert json.loads(json.dumps(found.to_dict(), allow_nan=False)) == found.to_dict()
     assert set(report.to_dict()) == {
-        "schema", "plan_sha256", "level", "variants", "units", "results", "checks", "audit", "caps",
+        "schema", "plan_sha256", "level", "variants", "units", "results", "segments", "checks", "audit", "caps",
     }  # fmt: skip
 
 
@@ -274,3 +274,22 @@ def test_a_report_shows_every_shape_of_a_relative_interval() -> None:
     assert "up to" in text or "anything" in text
     shapes = {row["relative_shape"] for row in PLAN.analyze(log(**near_zero)).to_dicts()}
     assert shapes & {"half-lines", "whole-line"}
+
+
+def test_covariates_that_differ_by_more_than_chance_fail_a_check() -> None:
+    rng = np.random.default_rng(4)
+    rows = pd.DataFrame({"user": range(400), "variant": ["control", "new"] * 200})
+    rows = rows.assign(before=rng.normal(size=400), age=rng.normal(40, 9, 400), revenue=rng.normal(size=400))
+    metrics = {
+        "revenue": ab.Mean("revenue", covariates=["before", "age"]),
+        "again": ab.Mean("revenue", covariates=["before", "age"]),
+        "plain": ab.Mean("revenue"),
+    }
+    plan = ab.Experiment(unit="user", variant="variant", control="control", metrics=metrics)
+    (check,) = [check for check in plan.analyze(rows).checks if check.id.startswith("balance")]
+    assert (check.id, check.status) == ("balance:revenue:new", "pass")
+    assert "covariates of new (before, age) differ by" in check.message
+    rows.loc[rows["variant"] == "new", "age"] += 5
+    (check,) = [check for check in plan.analyze(rows).checks if check.id.startswith("balance")]
+    assert check.status == "fail"
+    assert ab.decide(plan, rows).blocked
