@@ -94,7 +94,7 @@ def permutation_test(  # noqa: PLR0913
     >>> round(result.estimate, 2), round(result.pvalue, 4)  # 3 of 35 assignments
     (9.0, 0.0857)
     >>> [round(end, 2) for end in result.interval(0.9)]
-    [-1.0, inf]
+    [1.0, inf]
     """
     resamples, rng = _check.count("resamples", resamples, 100), generator(rng)
     if not callable(statistic):

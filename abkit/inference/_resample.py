@@ -28,7 +28,7 @@ ATOM = 64
 #: Below this many rows that are no atoms, positions cost less than counts.
 FEW = 2048
 #: Elements of a block: what stays in a processor's cache.
-BLOCK = 2**17
+BLOCK = 2**18
 #: Terms of a sum of products: longer ones are BLAS's affair.
 TERMS = 4096
 #: Resamples of a task. Tasks, not threads, have generators, so that a seed has one answer on any machine.
@@ -129,13 +129,15 @@ def _by_count(rest: Float64Array, trials: IntArray, rng: np.random.Generator) ->
     width = min(len(rest), BLOCK)
     rows = BLOCK // width
     sums, total = np.zeros((len(trials), rest.shape[1])), np.zeros(len(trials), dtype=np.int64)
+    scratch = np.empty(rows * width)
     for left in range(0, len(rest), width):
         columns = [np.ascontiguousarray(column) for column in rest[left : left + width].T]
         for top in range(0, len(trials), rows):
             lines = slice(top, min(top + rows, len(trials)))
             counts = poisson.counts(rng, (lines.stop - top, len(columns[0])))
             total[lines] += counts.sum(axis=1, dtype=np.int64)
-            weights = counts.astype(np.float64)
+            weights = scratch[: counts.size].reshape(counts.shape)
+            np.copyto(weights, counts)
             for k, column in enumerate(columns):
                 sums[lines, k] += products(weights, column)
     return sums + _by_position(rest, np.maximum(trials - total, 0), rng)
