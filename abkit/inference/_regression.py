@@ -90,14 +90,15 @@ def regression_test(  # noqa: PLR0913 - the choices of a regression
     For a population that they were drawn from, "linearised" adds the error of those means, which matters where the
     slopes of the variants differ. Without covariates HC2 has the standard error of `welch_test`.
     A covariate that is constant or a combination of others changes nothing. A stratum with one variant says
-    nothing of the effect, and helps to estimate the slopes. The covariates must not be changed by the treatment.
+    nothing of the effect, and helps to estimate the slopes. A row that a covariate or stratum has to itself leaves no
+    residual, and adds nothing to the variance. The covariates must not be changed by the treatment.
 
     References
     ----------
     .. [1] Lin 2013, Annals of Applied Statistics 7(1), sec. 4.
-    .. [2] MacKinnon and White 1985, Journal of Econometrics 29(3), eq. 10 to 12.
+    .. [2] MacKinnon and White 1985, Journal of Econometrics 29(3).
     .. [3] Bell and McCaffrey 2002, Survey Methodology 28(2).
-    .. [4] Pustejovsky and Tipton 2018, Journal of Business & Economic Statistics 36(4), eq. 8 and 11.
+    .. [4] Pustejovsky and Tipton 2018, Journal of Business & Economic Statistics 36(4), sec. 2 and 3.
 
     Examples
     --------

@@ -36,7 +36,7 @@ def independent(fit: Fit, covariance: str) -> tuple[Float64Array, float]:
 
 
 def _df_of_units(fit: Fit, squares: Float64Array, room: Float64Array) -> float:
-    """Satterthwaite's degrees of freedom of HC2 where the units have one variance (Bell and McCaffrey 2002, eq. 10).
+    """Satterthwaite's degrees of freedom of HC2 where the units have one variance (Bell and McCaffrey 2002).
 
     With P = diag(p) (I - H) diag(p), p^2 = `squares`: trace(P)^2 / trace(P^2), and the sum over all pairs of
     p_i^2 p_j^2 h_ij^2 from sums of products of the basis, of each stratum and of all.
@@ -72,7 +72,7 @@ def _reduced_bias(fit: Fit, clusters: Groups) -> tuple[Float64Array, float]:
     The regressors of a cluster, W, are the basis and the indicators of its strata, scaled to be orthonormal over all
     units: its block of the projection is H = W W'. Since W' (I - W W')^(-1/2) = (I - W'W)^(-1/2) W', the score
     l' W' (I - H)^(-1/2) e of a cluster needs W'W and W'e only, and no matrix as large as the cluster. So do
-    the degrees of freedom (Pustejovsky and Tipton 2018, J. Business & Economic Statistics 36(4), eq. 11 and 12).
+    the degrees of freedom (Pustejovsky and Tipton 2018, J. Business & Economic Statistics 36(4), sec. 3).
     """
     matrix, own, traces = np.zeros((2, 2)), 0.0, 0.0
     cells = cells_of(fit, clusters)
