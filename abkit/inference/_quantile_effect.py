@@ -16,7 +16,7 @@ from scipy.special import betainc, ndtri
 
 from abkit import _tails
 from abkit._check import Float64Array
-from abkit.evidence import BaseEffect, ConfidenceSet, Interval, WholeLine, tail_of
+from abkit.evidence import BaseEffect, ConfidenceSet, HalfLines, Interval, WholeLine, tail_of
 from abkit.inference._mean_effect import MeanEffect
 from abkit.suffstats import Histogram
 from abkit.suffstats._base import IntArray
@@ -25,6 +25,7 @@ from abkit.types import Alternative, Null, Relative, RelativeMethod
 SMALLEST = 5e-324
 #: Beyond this share of the control's quantile the relative effect counts as infinite.
 INFINITE_SHARE = 1e15
+LARGEST = 1e300
 _LOG_SMALLEST = 745.0
 _ROUNDING = 2.0**-50
 
@@ -158,7 +159,11 @@ class QuantileEffect(BaseEffect):
     def relative(self, level: float, alternative: Alternative, method: RelativeMethod | None) -> ConfidenceSet:
         """Shares of the control's quantile that the same test does not reject; a named method uses the stderr."""
         if method is None:
-            return self._set(level, alternative, _lowest_share)
+            found = self._set(level, alternative, _lowest_share)
+            none = isinstance(found, Interval) and found.low == found.high and math.isinf(found.low)
+            return HalfLines(-math.inf, math.inf, level) if none else found
+        if math.isinf(self.stderr):
+            return WholeLine(level)
         c, t = self.of_control, self.of_treatment
         effect = MeanEffect(c.estimate, t.estimate, c.stderr**2, t.stderr**2, 0.0, math.inf)
         return effect.relative(level, alternative, method)
@@ -195,6 +200,7 @@ def of_histogram(name: str, data: Histogram, q: float, deff: float) -> Confidenc
     """Confidence distribution of a histogram's quantile."""
     if data.n < 2:
         raise ValueError(f"`{name}` must have at least 2 values; got {data.n}.")
+    _refuse_huge(name, data.values)
     last = np.cumsum(data.counts)
     first = last - data.counts + 1
     low, high = _ranks_that_matter(data.n, q, deff)
@@ -207,11 +213,18 @@ def of_sample(name: str, sample: Float64Array, q: float, deff: float) -> Confide
     n = sample.size
     if n < 2:
         raise ValueError(f"`{name}` must have at least 2 values; got {n}.")
+    _refuse_huge(name, sample)
     low, high = _ranks_that_matter(n, q, deff)
     part = np.sort(np.partition(sample, (low - 1, high - 1))[low - 1 : high])
     starts = np.flatnonzero(np.concatenate([[True], part[1:] > part[:-1]]))
     first = low + starts
     return _confidence(part[starts], first, np.append(first[1:] - 1, high), n, q, deff)
+
+
+def _refuse_huge(name: str, values: Float64Array) -> None:
+    largest = float(np.max(np.abs(values)))
+    if largest > LARGEST:
+        raise ValueError(f"`{name}` must be at most {LARGEST:g} in size; got {largest:g}.")
 
 
 def _confidence(values: Float64Array, first: IntArray, last: IntArray, n: int, q: float, deff: float) -> Confidence:
@@ -299,7 +312,8 @@ def _overtaken(
     grid = np.sort(np.concatenate([points, inside]), kind="stable")  # two runs: one merge
     left, right = treatment.distribution(grid)
     density = between / np.where(widths > 0, widths, math.inf)
-    mass = density[np.searchsorted(points, grid[:-1], "right") - 1] * np.diff(grid)
+    gap = np.searchsorted(points, grid[:-1], "right") - 1
+    mass = density[np.minimum(gap, len(between) - 1)] * np.diff(grid)
     return total + float(mass @ (right[:-1] + left[1:])) / 2 + float(between[widths == 0] @ reached[:-1][widths == 0])
 
 

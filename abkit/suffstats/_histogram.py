@@ -152,11 +152,11 @@ class Histogram(Statistics):
         return ends[np.searchsorted(self.keys, np.asarray(keys))]
 
     def quantile(self, q: float) -> float:
-        """The q-quantile: linear between the representatives of the two nearest ranks, at n q + 1/2 (Hazen)."""
+        """The q-quantile: linear between representatives at rank q (n + 1/3) + 1/3, as `quantile_test` has it."""
         _check.within("q", q, 0, 1)
         if self.n == 0:
             raise ValueError("`q` must be asked of at least 1 value; the histogram is empty.")
-        rank = min(max(self.n * q + 0.5, 1.0), float(self.n))
+        rank = min(max(q * (self.n + 1 / 3) + 1 / 3, 1.0), float(self.n))
         ends, values = np.cumsum(self.counts), self.values
         low, high = (float(values[np.searchsorted(ends, whole)]) for whole in (math.floor(rank), math.ceil(rank)))
         return low + (rank - math.floor(rank)) * (high - low)
