@@ -151,6 +151,7 @@ class Experiment:
             if ROWS in (getattr(self, name), *values.get(name, ())):
                 raise ValueError(f"`{name}` must name a column; {ROWS} stands for the rows themselves.")
         object.__setattr__(self, "allocation", self._checked_allocation())
+        self._check_pairs()
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Experiment:
@@ -192,6 +193,7 @@ class Experiment:
             _check.names("segments", self.segments),
             self.exposure,
             _check.names("key", self.key),
+            any(metric.pairs for metric in self.metrics.values()),
         )
 
     def analyze(self, log: object) -> Report:
@@ -216,6 +218,18 @@ class Experiment:
         from abkit.report import make_report
 
         return make_report(self, read_statistics(log, self.request()))
+
+    def _check_pairs(self) -> None:
+        """Where units are pairs they are so for all metrics, since no unit belongs to one variant only."""
+        paired = [name for name, metric in self.metrics.items() if metric.pairs]
+        others = [name for name, metric in self.metrics.items() if not metric.pairs]
+        if paired and others:
+            raise ValueError(
+                f"`metrics` must be all paired or none; got {paired[0]!r}, which is, and {others[0]!r}, which is not. "
+                "Make a plan of each."
+            )
+        if paired and self.unit == ROWS:
+            raise ValueError(f"`unit` must name a column for paired metrics; one of the {ROWS} has one variant only.")
 
     def _checked_allocation(self) -> Mapping[str, float] | None:
         if self.allocation is None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
-from abkit.suffstats import CoMoments
+from abkit.suffstats import CoMoments, Histogram
 from abkit.types import ROWS, Cap, Missing
 
 #: The segment of units that have several values of a segment column, or none.
@@ -32,12 +33,30 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True)
+class Buckets:
+    """Which quantile of a block's one variable is asked: of its rows, clustered by unit, or of its units."""
+
+    q: float
+    accuracy: float
+    per: Literal["unit", "row"]
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
-    """The variables of one metric: a unit has all of them or is not in the block."""
+    """The variables of one metric: a unit has all of them or is not in the block.
+
+    `present` names further columns that a row must have to count.
+    """
 
     metric: str
     variables: tuple[Variable, ...]
     missing: Missing
+    buckets: Buckets | None = None
+    present: tuple[str, ...] = ()
+
+    def gaps(self, missing: Collection[str]) -> list[str]:
+        """The columns of this metric that are among those with missing values, in order."""
+        return sorted({*self.present, *(variable.column for variable in self.variables)} & set(missing))
 
 
 def gaps_of(metric: str) -> str:
@@ -47,7 +66,7 @@ def gaps_of(metric: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """All that one analysis needs from a log."""
+    """All that one analysis needs from a log; with `pairs`, each unit is seen under every variant."""
 
     unit: str
     variant: str
@@ -57,6 +76,7 @@ class Request:
     segments: tuple[str, ...] = ()
     exposure: str | None = None
     key: tuple[str, ...] = ()
+    pairs: bool = False
 
     def columns(self) -> tuple[str, ...]:
         """Every column that is read, once, in order."""
@@ -66,9 +86,31 @@ class Request:
         return tuple(dict.fromkeys(named))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Distribution(CoMoments):
+    """How the values of one variant are spread, and how they cluster within its units.
+
+    The co-moments are of three numbers per unit: its values before the bucket of a quantile, those up to its end, and
+    all of them. The quantile is that of the whole variant, within segments too, so that their co-moments add up to
+    those of the variant: a segment's design effect is that of its values below this one place, wherever its own
+    quantile is.
+    """
+
+    histogram: Histogram
+
+    def __add__(self, other: CoMoments) -> CoMoments:
+        if not isinstance(other, Distribution):
+            return NotImplemented
+        both = CoMoments.__add__(self, other)
+        return Distribution(both.n, both.mean, both.m2, both.names, self.histogram + other.histogram)
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The units of one variant, within one combination of segments."""
+    """The units of one variant, within one combination of segments.
+
+    With pairs, the units that have the control too; a treatment's co-moments are of (control's, treatment's) value.
+    """
 
     variant: str
     segments: tuple[str, ...]
@@ -105,8 +147,9 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class LogStatistics:
-    """What comes back from a log: groups, the audit, and thresholds of caps."""
+    """What comes back from a log: groups, the audit, caps, and with pairs how many units lack a variant."""
 
     groups: tuple[Group, ...]
     audit: Audit
     cappings: tuple[Capping, ...] = ()
+    unpaired: int | None = None

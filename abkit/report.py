@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from abkit.errors import DataError, PlanError
 from abkit.evidence import TestResult, finite_or_none, run_test
 from abkit.experiment import Experiment
-from abkit.inference import mean_arm, ratio_arm, ratio_test, srm_test, variance_kept
+from abkit.inference import balance_test, mean_arm, paired_test, ratio_arm, ratio_test, srm_test, variance_kept
 from abkit.logs import Group, LogStatistics, gaps_of
-from abkit.metrics import Metric, Ratio
+from abkit.metrics import Metric, Ratio, shares_of_pairs
 from abkit.suffstats import CoMoments
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from abkit.segments import SegmentComparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,12 @@ class Report:
             f"the report has no {metric!r} of {variant!r}{f' in {segment!r}' * bool(segment)}; it has {listed}."
         )
 
+    def compare_segments(self) -> tuple[SegmentComparison, ...]:
+        """Per metric, treatment and segment column: whether effects differ, which are shown, and what is reversed."""
+        from abkit.segments import compare_segments
+
+        return compare_segments(self)
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """One flat row a result, for tables: plain numbers, None where undefined."""
         return [_flat(row, self.level) for row in (*self.results, *self.segments)]
@@ -132,6 +140,7 @@ class Report:
             "variants": list(self.variants),
             "units": dict(self.units),
             "results": self.to_dicts(),
+            "segments": [comparison.to_dict() for comparison in self.compare_segments()],
             "checks": [asdict(check) for check in self.checks],
             "audit": asdict(self.statistics.audit),
             "caps": [asdict(capping) for capping in self.statistics.cappings],
@@ -164,10 +173,10 @@ def make_report(experiment: Experiment, statistics: LogStatistics) -> Report:
         for variant in treatments
     )
     checks = (
-        _sample_ratio(experiment, units),
-        _identity(experiment, statistics),
-        *_contamination(experiment, statistics),
+        *_assignment(experiment, statistics, units),
+        *_duplicates(experiment, statistics),
         *_missing(experiment, merged, treatments),
+        *_balance(experiment, merged, treatments),
         *_quality_metrics(experiment, results),
     )
     segments = tuple(_segment_results(experiment, statistics.groups, treatments))
@@ -195,6 +204,7 @@ def _require_two_variants(experiment: Experiment, statistics: LogStatistics, mer
         (audit.units_in_several_variants, "units are in several variants"),
         (audit.units_in_unknown_variants, "units are in variants that the plan does not name"),
         (audit.rows_contradictory, "keys have rows that contradict each other"),
+        (statistics.unpaired or 0, "units are not in every variant"),
     )
     why = ", ".join(f"{count:,} {what}" for count, what in lost if count)
     raise DataError(
@@ -213,10 +223,10 @@ def _treatments(experiment: Experiment, merged: dict[str, Group]) -> list[str]:
 def _compare(
     name: str, metric: Metric, control: Group | None, treatment: Group | None, variant: str, segment: str | None
 ) -> MetricResult:
-    c, t = (group.moments[name] if group else None for group in (control, treatment))
+    c, t = (group.moments.get(name) if group else None for group in (control, treatment))
+    c = t if metric.pairs else c  # a pair has the values of both
     n_c, n_t = (int(moments.n) if moments else 0 for moments in (c, t))
-    values = _value(metric, c), _value(metric, t)
-    shared = (name, variant, segment, metric.role, metric.direction, n_c, n_t, *values)
+    shared = (name, variant, segment, metric.role, metric.direction, n_c, n_t, *metric.values(c, t))
     if c is None or t is None or not n_c or not n_t:
         return MetricResult(*shared, None, f"no units in {'the control' if not n_c else 'the treatment'}")
     try:
@@ -228,18 +238,17 @@ def _compare(
     return MetricResult(*shared, test, None, _kept(metric, c, t))
 
 
-def _value(metric: Metric, moments: CoMoments | None) -> float:
-    if moments is None or not moments.n:
-        return math.nan
-    means = [float(mean) for mean in moments.mean]
-    if isinstance(metric, Ratio):
-        return means[0] / means[1] if means[1] else math.nan
-    return means[0]
-
-
 def _kept(metric: Metric, control: CoMoments, treatment: CoMoments) -> float:
     arm = ratio_arm if isinstance(metric, Ratio) else mean_arm
     return variance_kept(arm(control), arm(treatment)) if metric.covariates else 1.0
+
+
+def _assignment(experiment: Experiment, statistics: LogStatistics, units: dict[str, int]) -> Iterator[Check]:
+    """Whether units were in the variants as planned: in one each, or where they are pairs in every one."""
+    if statistics.unpaired is None:
+        yield _sample_ratio(experiment, units)
+    yield _identity(experiment, statistics)
+    yield _contamination(experiment, statistics) if statistics.unpaired is None else _pairs(experiment, statistics)
 
 
 def _sample_ratio(experiment: Experiment, units: dict[str, int]) -> Check:
@@ -266,11 +275,23 @@ def _identity(experiment: Experiment, statistics: LogStatistics) -> Check:
     return Check("identity", "fail" if share > limit else "pass", message, share)
 
 
-def _contamination(experiment: Experiment, statistics: LogStatistics) -> Iterator[Check]:
+def _contamination(experiment: Experiment, statistics: LogStatistics) -> Check:
     audit, limit = statistics.audit, experiment.quality.contaminated
     share = audit.units_in_several_variants / audit.units if audit.units else 0.0
     message = f"{audit.units_in_several_variants:,} of {audit.units:,} units in several variants, left out"
-    yield Check("contamination", "fail" if share > limit else "pass", f"{message} (limit {limit:.2%})", share)
+    return Check("contamination", "fail" if share > limit else "pass", f"{message} (limit {limit:.2%})", share)
+
+
+def _pairs(experiment: Experiment, statistics: LogStatistics) -> Check:
+    lost, limit = statistics.unpaired or 0, experiment.quality.contaminated
+    known = statistics.audit.units - statistics.audit.units_in_unknown_variants
+    share = lost / known if known else 0.0
+    message = f"{lost:,} of {known:,} units not in every variant, left out where they lack one (limit {limit:.2%})"
+    return Check("pairs", "fail" if share > limit else "pass", message, share)
+
+
+def _duplicates(experiment: Experiment, statistics: LogStatistics) -> Iterator[Check]:
+    audit = statistics.audit
     if experiment.key:
         rows = audit.rows_contradictory
         message = (
@@ -281,25 +302,68 @@ def _contamination(experiment: Experiment, statistics: LogStatistics) -> Iterato
 
 def _missing(experiment: Experiment, merged: dict[str, Group], treatments: list[str]) -> Iterator[Check]:
     """Values must be missing equally often in every variant, else what is left is not comparable."""
-    groups = [merged[variant] for variant in (experiment.control, *treatments) if variant in merged]
-    for name in experiment.metrics:
-        if gaps_of(name) not in groups[0].moments:
+    variants = [variant for variant in (experiment.control, *treatments) if variant in merged]
+    for name, metric in experiment.metrics.items():
+        gaps = [merged[variant].moments.get(gaps_of(name)) for variant in variants]
+        found = [moments for moments in gaps if moments is not None]  # pairs are with the treatments
+        if not found:
             continue
-        gaps = [group.moments[gaps_of(name)] for group in groups]
-        pvalues = [_gaps_pvalue(gaps[0], other) for other in gaps[1:]]
-        pvalue = min(1.0, len(pvalues) * min(pvalues))
-        shares = (float(moments.mean[0] / moments.mean[1]) if moments.mean[1] else 0.0 for moments in gaps)
-        listed = ", ".join(f"{group.variant} {share:.2%}" for group, share in zip(groups, shares, strict=True))
+        tests = [_paired_gaps(pairs) for pairs in found] if metric.pairs else [_gaps(found[0], t) for t in found[1:]]
+        pvalue = min(1.0, len(tests) * min(pvalue for pvalue, _, _ in tests))
+        shares = (tests[0][1], *(share for _, _, share in tests))
+        listed = ", ".join(f"{variant} {share:.2%}" for variant, share in zip(variants, shares, strict=True))
         status = "fail" if pvalue < experiment.quality.alpha else "pass"
         yield Check(f"missing:{name}", status, f"rows without a value: {listed}; p = {pvalue:.3g}", pvalue)
 
 
-def _gaps_pvalue(control: CoMoments, treatment: CoMoments) -> float:
-    """Whether the share of rows without a value differs; shares without any spread are compared as they are."""
+def _gaps(control: CoMoments, treatment: CoMoments) -> tuple[float, float, float]:
+    """p-value of the shares of rows without a value, and these; without any spread they are compared as they are."""
+    c, t = (float(moments.mean[0] / moments.mean[1]) if moments.mean[1] else 0.0 for moments in (control, treatment))
     if min(int(control.n), int(treatment.n)) < 2 or not control.mean[1] or not treatment.mean[1]:
-        return 1.0
+        return 1.0, c, t
     test = ratio_test(control, treatment)
-    return float(test.estimate == 0) if test.reason else test.pvalue
+    return float(test.estimate == 0) if test.reason else test.pvalue, c, t
+
+
+def _paired_gaps(pairs: CoMoments) -> tuple[float, float, float]:
+    """The same within units that have both: (without a value, all rows) of the control and then of the treatment."""
+    c, t = (float(pairs.mean[i] / pairs.mean[i + 1]) if pairs.n else 0.0 for i in (0, 2))
+    if pairs.n < 2:
+        return 1.0, c, t
+    test = paired_test(shares_of_pairs(pairs))
+    return float(test.estimate == 0) if test.reason else test.pvalue, c, t
+
+
+def _balance(experiment: Experiment, merged: dict[str, Group], treatments: list[str]) -> Iterator[Check]:
+    """Covariates, measured before, must not differ by more than chance; metrics with the same ones are asked once."""
+    asked: dict[tuple[Any, ...], str] = {}
+    for name, metric in experiment.metrics.items():
+        asked.setdefault(metric.block(name, experiment.missing).variables[len(metric.outcomes()) :], name)
+    for covariates, name in asked.items():
+        for variant in treatments:
+            if covariates and experiment.control in merged and variant in merged:
+                pair = (_last(merged[v].moments[name], len(covariates)) for v in (experiment.control, variant))
+                yield _balanced(experiment, name, variant, *pair)
+
+
+def _balanced(experiment: Experiment, name: str, variant: str, control: CoMoments, treatment: CoMoments) -> Check:
+    label, columns = f"balance:{name}:{variant}", ", ".join(control.names)
+    try:
+        result = balance_test(control, treatment)
+    except ValueError as error:
+        return Check(label, "unknown", f"covariates of {variant} ({columns}): {error}")
+    if result.reason:
+        return Check(label, "pass", f"covariates of {variant} ({columns}): {result.reason}")
+    largest = max((abs(d) for d in result.differences if not math.isnan(d)), default=0.0)
+    message = f"covariates of {variant} ({columns}) differ by {largest:.3f} standard deviations at most"
+    status = "fail" if result.pvalue < experiment.quality.alpha else "pass"
+    return Check(label, status, f"{message}; p = {result.pvalue:.3g}", result.pvalue)
+
+
+def _last(moments: CoMoments, k: int) -> CoMoments:
+    """The covariates, which stand behind the outcomes."""
+    names = tuple(name.partition(":")[2] for name in moments.names[-k:])
+    return CoMoments(moments.n, moments.mean[-k:], moments.m2[-k:, -k:], names)
 
 
 def _quality_metrics(experiment: Experiment, results: Iterable[MetricResult]) -> Iterator[Check]:

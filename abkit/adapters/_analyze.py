@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
+from abkit.adapters._buckets import Spread, bucketed
 from abkit.adapters._frames import collect, engine_errors, open_log
+from abkit.adapters._pairs import Pairs, pair_groups, per_pair
 from abkit.adapters._profile import (
     Label,
     Profile,
@@ -16,9 +19,9 @@ from abkit.adapters._profile import (
     shifts,
 )
 from abkit.adapters._progress import progress
-from abkit.adapters._query import Query, clean_rows, per_group, per_unit, pooled_quantiles
+from abkit.adapters._query import Query, clean_rows, per_group, per_unit, pooled_quantiles, segment_names
 from abkit.errors import DataError
-from abkit.logs import NO_SEGMENT, Audit, Capping, Group, LogStatistics, Request, Variable, label_name
+from abkit.logs import Audit, Capping, Group, LogStatistics, Request, Variable
 from abkit.types import ROWS
 
 MOST_GROUPS = 10_000
@@ -27,7 +30,7 @@ MOST_GROUPS = 10_000
 def read_statistics(log: object, request: Request) -> LogStatistics:
     """Everything that the request asks, from one look at the columns and one grouped query.
 
-    A quantile as a cap costs one more query before, since every unit must be known before its threshold is.
+    A quantile, as a cap or as a metric, costs one more query before, since every unit must be known before it is.
     """
     with engine_errors(log, request.columns()), progress("reading the log"), open_log(log, request.columns()) as frame:
         schema = dict(frame.collect_schema())
@@ -38,10 +41,14 @@ def read_statistics(log: object, request: Request) -> LogStatistics:
         refuse_missing(profile, request)
         query = clean_rows(used, schema, request, labels, profile)
         centers = _shifts(query)
+        if request.pairs:
+            query, units, pairs = per_pair(query, centers)
+            return _of_pairs(query, pairs, collect(per_group(query, units)))
+        query, spreads = bucketed(query)
         thresholds = _thresholds(query, centers)
         query, units = per_unit(query, centers, thresholds)
         groups = collect(per_group(query, units))
-    return _statistics(query, groups)
+    return _statistics(query, groups, spreads)
 
 
 def _shifts(query: Query) -> dict[str, float]:
@@ -70,30 +77,42 @@ def _thresholds(query: Query, centers: dict[str, float]) -> dict[Variable, float
     return thresholds
 
 
-def _statistics(query: Query, rows: list[dict[str, Any]]) -> LogStatistics:
+def _statistics(query: Query, rows: list[dict[str, Any]], spreads: dict[str, Spread]) -> LogStatistics:
     known = [row for row in rows if row["low"] is not None and row["low"] == row["high"] < len(query.labels)]
-    if len(known) > MOST_GROUPS:
-        raise DataError(
-            f"the segments {', '.join(query.request.segments)} make {len(known):,} groups; at most {MOST_GROUPS:,} "
-            "can be reported. Choose columns with fewer values."
-        )
+    _refuse_many(query.request, len(known))
     _refuse_varying(query, known)
-    known.sort(key=lambda row: (row["low"], _segments(query.request, row)))
-    groups = tuple(
-        Group(
-            query.labels[int(row["low"])].name,
-            _segments(query.request, row),
-            int(row["units"]),
-            {block.block.metric: block.comoments(row) for block in query.blocks},
-        )
-        for row in known
-    )
+    known.sort(key=lambda row: (row["low"], segment_names(query.request, row)))
+    groups = tuple(_group(query, row, spreads) for row in known)
     return LogStatistics(groups, _audit(query.labels, query.profile, rows), tuple(_cappings(query, known)))
 
 
-def _segments(request: Request, row: dict[str, Any]) -> tuple[str, ...]:
-    values = [row[f"segment{i}"] for i in range(len(request.segments))]
-    return tuple(NO_SEGMENT if value is None else label_name(value) for value in values)
+def _group(query: Query, row: dict[str, Any], spreads: dict[str, Spread]) -> Group:
+    code, segments = int(row["low"]), segment_names(query.request, row)
+    moments = {
+        block.block.metric: (
+            spreads[block.block.metric].distribution(code, segments, block, row)
+            if block.block.metric in spreads
+            else block.comoments(row)
+        )
+        for block in query.blocks
+    }
+    return Group(query.labels[code].name, segments, int(row["units"]), moments)
+
+
+def _of_pairs(query: Query, pairs: list[Pairs], rows: list[dict[str, Any]]) -> LogStatistics:
+    groups, complete = pair_groups(query, pairs, [row for row in rows if row["low"] is not None])
+    _refuse_many(query.request, len(groups))
+    audit = replace(_audit(query.labels, query.profile, rows), units_in_several_variants=0)  # as they all should be
+    unpaired = audit.units - audit.units_in_unknown_variants - complete
+    return LogStatistics(groups, audit, unpaired=unpaired)
+
+
+def _refuse_many(request: Request, groups: int) -> None:
+    if groups > MOST_GROUPS:
+        raise DataError(
+            f"the segments {', '.join(request.segments)} make {groups:,} groups; at most {MOST_GROUPS:,} "
+            "can be reported. Choose columns with fewer values."
+        )
 
 
 def _audit(labels: list[Label], profile: Profile, rows: list[dict[str, Any]]) -> Audit:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from abkit._check import Float64Array
 from abkit.adapters._frames import one_partition
 from abkit.adapters._profile import Label, Profile, keep_rows
 from abkit.errors import DataError
-from abkit.logs import Block, Request, Variable, gaps_of
+from abkit.logs import NO_SEGMENT, Block, Request, Variable, gaps_of, label_name
 from abkit.suffstats import CoMoments
 from abkit.types import ROWS
 
@@ -142,13 +142,19 @@ def clean_rows(frame: Frame, schema: Schema, request: Request, labels: list[Labe
 
 def per_unit(query: Query, shifts: dict[str, float], thresholds: dict[Variable, float]) -> tuple[Query, Frame]:
     """One row a unit."""
-    import narwhals as nw
-
     aggregates: dict[str, Aggregate] = {}
     prepared: dict[str, nw.Expr] = {}
     blocks = [_unit_block(query, block, shifts, thresholds, prepared, aggregates) for block in query.request.blocks]
     blocks += [gaps for block in blocks for gaps in _gaps(query, block.block, prepared, aggregates)]
-    aggregates |= {"low": ("code", "min"), "high": ("code", "max")}
+    units = unit_rows(query, prepared, aggregates)
+    return replace(query, blocks=blocks), units
+
+
+def unit_rows(query: Query, prepared: dict[str, nw.Expr], aggregates: dict[str, Aggregate]) -> Frame:
+    """One row a unit: these aggregates, the lowest and highest variant and segments, and how many rows there are."""
+    import narwhals as nw
+
+    aggregates = aggregates | {"low": ("code", "min"), "high": ("code", "max")}
     if query.request.key:
         aggregates |= {"copies": ("copies", "sum"), "differ": ("differ", "sum")}
     for i in range(len(query.request.segments)):
@@ -156,19 +162,17 @@ def per_unit(query: Query, shifts: dict[str, float], thresholds: dict[Variable, 
     rows = query.rows.with_columns(**prepared) if prepared else query.rows
     if query.request.unit == ROWS:
         each = (nw.col(source).alias(name) for name, (source, _) in aggregates.items())
-        units = rows.select((1 - nw.col("differ") if query.request.key else nw.lit(1)).alias("rows"), *each)
-    else:
-        each = (getattr(nw.col(source), how)().alias(name) for name, (source, how) in aggregates.items())
-        # a null in `code` marks rows that contradict others
-        units = rows.group_by("unit").agg(nw.col("code").count().alias("rows"), *each)
-    return Query(query.request, query.labels, query.profile, query.rows, query.row_names, blocks), units
+        return rows.select((1 - nw.col("differ") if query.request.key else nw.lit(1)).alias("rows"), *each)
+    each = (getattr(nw.col(source), how)().alias(name) for name, (source, how) in aggregates.items())
+    # a null in `code` marks rows that contradict others
+    return rows.group_by("unit").agg(nw.col("code").count().alias("rows"), *each)
 
 
 def per_group(query: Query, units: Frame) -> Frame:
     """One row a group: counts, sums, and sums of products."""
     import narwhals as nw
 
-    derived: dict[str, nw.Expr] = {f"segment{i}": _agreed(i) for i in range(len(query.request.segments))}
+    derived = agreed_segments(query)
     derived |= {"rows": nw.col("rows").cast(nw.Float64)}
     steps: list[dict[str, nw.Expr]] = [derived, {}, {}]
     sums: dict[str, nw.Expr] = {}
@@ -201,6 +205,12 @@ def pooled_quantiles(query: Query, units: Frame, wanted: Iterable[tuple[Variable
     )
 
 
+def segment_names(request: Request, row: dict[str, Any]) -> tuple[str, ...]:
+    """The segments of a group."""
+    values = [row[f"segment{i}"] for i in range(len(request.segments))]
+    return tuple(NO_SEGMENT if value is None else label_name(value) for value in values)
+
+
 def count_name(block: UnitBlock) -> str:
     """The output that counts a block's units."""
     return f"n {block.rows}" if block.optional else "units"
@@ -226,13 +236,13 @@ def _unit_block(
 ) -> UnitBlock:
     import narwhals as nw
 
-    gaps = sorted({v.column for v in block.variables if v.column in query.profile.missing})
+    gaps = block.gaps(query.profile.missing)
     drop = bool(gaps) and block.missing == "drop"
     mask = "_".join(query.row_names[column] for column in gaps) if drop else ""
     rows = f"rows_{mask}" if drop else "rows"
     if drop:
-        present = _all_present([query.row_names[column] for column in gaps])
-        prepared[f"ok_{mask}"] = _flag(present)
+        present = all_present([query.row_names[column] for column in gaps])
+        prepared[f"ok_{mask}"] = flag(present)
         aggregates[rows] = (f"ok_{mask}", "sum")
     columns = []
     for variable in block.variables:
@@ -250,7 +260,7 @@ def _unit_block(
             value = nw.col(name).fill_null(0.0) if zero else nw.col(name)
             value = nw.when(nw.col("differ") == 0).then(value) if zero and query.request.key else value
             value = value - shift if shift else value
-            prepared[source] = nw.when(_all_present([query.row_names[c] for c in gaps])).then(value) if drop else value
+            prepared[source] = nw.when(all_present([query.row_names[c] for c in gaps])).then(value) if drop else value
         aggregates[alias] = (source, "sum" if variable.per_unit == "sum" else "max")
         if variable.per_unit == "same":
             aggregates[f"{alias}_low"] = (source, "min")
@@ -262,12 +272,12 @@ def _gaps(
     query: Query, block: Block, prepared: dict[str, nw.Expr], aggregates: dict[str, Aggregate]
 ) -> Iterable[UnitBlock]:
     """Rows without a value, and all rows, per unit: whether variants lose their values equally often."""
-    missing = sorted({v.column for v in block.variables if v.column in query.profile.missing})
+    missing = block.gaps(query.profile.missing)
     if not missing:
         return
     names = [query.row_names[column] for column in missing]
     alias = f"gaps_{'_'.join(names)}"
-    prepared[alias] = _flag(~_all_present(names))
+    prepared[alias] = flag(~all_present(names))
     aggregates[alias] = (alias, "sum")
     lost, rows = Variable(missing[0], "sum"), Variable(ROWS, "sum")
     columns = (UnitColumn(alias, alias, lost, 0.0, None), UnitColumn("rows", "rows", rows, 0.0, None))
@@ -281,10 +291,10 @@ def _finish_units(block: UnitBlock, first: dict[str, nw.Expr], second: dict[str,
     for column in block.columns:
         value = nw.col(column.aggregate)
         if column.variable.per_unit == "same":
-            first[f"vary {column.alias}"] = _flag(_differs(column.aggregate, f"{column.aggregate}_low"))
+            first[f"vary {column.alias}"] = flag(_differs(column.aggregate, f"{column.aggregate}_low"))
         if column.threshold is not None:
             above = value > column.threshold
-            first[f"capped {column.alias}"] = _flag(above)
+            first[f"capped {column.alias}"] = flag(above)
             value = nw.when(above).then(nw.lit(column.threshold)).otherwise(value)
         if block.optional:
             value = nw.when(nw.col(block.rows) > 0).then(value)
@@ -314,7 +324,7 @@ def _without_duplicates(rows: Frame, by: list[str], rest: list[str]) -> Frame:
     lows = [nw.col(c).min().alias(f"{c}_low") for c in rest]
     grouped = rows.group_by(*by).agg(nw.len().alias("copies"), *(nw.col(c).max() for c in rest), *lows)
     differs = nw.any_horizontal(*(_differs(c, f"{c}_low") for c in rest), ignore_nulls=True)
-    marked = grouped.with_columns(copies=nw.col("copies") - 1, differ=_flag(differs))
+    marked = grouped.with_columns(copies=nw.col("copies") - 1, differ=flag(differs))
     # rows that contradict each other say nothing: their values and their variant are unknown
     return marked.with_columns(*(nw.when(nw.col("differ") == 0).then(nw.col(c)).alias(c) for c in rest if c != "unit"))
 
@@ -326,19 +336,23 @@ def _differs(first: str, second: str) -> nw.Expr:
     return (nw.col(first) != nw.col(second)) & ~nw.col(first).is_null()
 
 
-def _flag(condition: nw.Expr) -> nw.Expr:
+def flag(condition: nw.Expr) -> nw.Expr:
+    """1 where a condition holds, 0 where it does not or is null."""
     import narwhals as nw
 
     return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
 
 
-def _agreed(i: int) -> nw.Expr:
+def agreed_segments(query: Query) -> dict[str, nw.Expr]:
+    """Per unit the one value that its rows have in each segment column, else null."""
     import narwhals as nw
 
-    return nw.when(nw.col(f"low{i}") == nw.col(f"high{i}")).then(nw.col(f"low{i}"))
+    places = range(len(query.request.segments))
+    return {f"segment{i}": nw.when(nw.col(f"low{i}") == nw.col(f"high{i}")).then(nw.col(f"low{i}")) for i in places}
 
 
-def _all_present(columns: list[str]) -> nw.Expr:
+def all_present(columns: list[str]) -> nw.Expr:
+    """None of the columns is null."""
     import narwhals as nw
 
     present = ~nw.col(columns[0]).is_null()

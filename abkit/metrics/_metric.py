@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ class Metric(ABC):
     missing: Missing | None = None
 
     kind: ClassVar[str]
+    pairs: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         _check.choice("role", self.role, ROLES)
@@ -78,6 +80,15 @@ class Metric(ABC):
             name, self.outcomes() + tuple(map(_variable, _checked_covariates(self.covariates))), self.missing or missing
         )
 
+    def values(self, control: CoMoments | None, treatment: CoMoments | None) -> tuple[float, float]:
+        """The two variants' own values, before any adjustment; nan where there are no units."""
+        c, t = (self.of(moments) if moments is not None and moments.n else math.nan for moments in (control, treatment))
+        return c, t
+
+    def of(self, moments: CoMoments) -> float:
+        """One variant's own value: the mean of its first variable."""
+        return float(moments.mean[0])
+
     @property
     def sign(self) -> float:
         """1 where higher is better, -1 where lower is."""
@@ -88,6 +99,10 @@ class Metric(ABC):
         size = 0.0 if self.margin is None else self.margin
         sign = -self.sign if self.role in ("guardrail", "deterioration") else self.sign
         return Relative(sign * size.value) if isinstance(size, Relative) else sign * size
+
+    def _refuse_covariates(self, why: str) -> None:
+        if self.covariates:
+            raise ValueError(f"`covariates` must not be given for a {self.kind} metric: {why}.")
 
     def _checked_margin(self) -> float | Relative | None:
         if self.margin is None:

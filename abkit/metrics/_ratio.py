@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -65,3 +66,7 @@ class Ratio(Metric):
                 raise ValueError(f"the denominator `{self.denominator}` adds up to zero in the {variant}")
         method = "delta, covariate-adjusted" if self.covariates else "delta"
         return method, linear_effect(ratio_arm(control), ratio_arm(treatment))
+
+    def of(self, moments: CoMoments) -> float:
+        """The ratio of the means; nan where the denominator's is zero."""
+        return float(moments.mean[0] / moments.mean[1]) if moments.mean[1] else math.nan

@@ -35,6 +35,7 @@ def event_log(seed: int = 1) -> pd.DataFrame:
             "country": np.array(["DE", "FR", "US"])[rng.integers(0, 3, units)][user],
         }
     )
+    log["profit"] = np.where(log["orders"] == 0, 0.0, log["revenue"] - 15.0)
     crossed = rng.choice(ROWS, 12, replace=False)
     log.loc[crossed, "variant"] = "newer"
     log.loc[rng.choice(ROWS, 25, replace=False), "revenue"] = np.nan
