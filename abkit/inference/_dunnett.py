@@ -11,7 +11,7 @@ from scipy.special import ndtr
 
 from abkit import _tails
 from abkit._check import Float64Array
-from abkit._roots import bisect
+from abkit._roots import crossing
 from abkit.evidence import TestResult, run_test
 from abkit.inference._mean_effect import MeanEffect
 from abkit.inference._score_effect import ScoreEffect
@@ -57,9 +57,13 @@ class ManyToOne:
 
     def critical(self, alpha: float) -> float:
         """The x of which the tail is alpha; it lies between those of one comparison and of Bonferroni."""
-        each = alpha / self.sides
-        low, high = (_tails.critical(tail, self.df) for tail in (each, each / len(self.loadings)))
-        return bisect(lambda x: self.tail(x) - alpha, low - 1e-6 * (1 + abs(low)), high + 1e-6 * (1 + abs(high)))
+        each, k = alpha / self.sides, len(self.loadings)
+        low, high = _tails.critical(each, self.df), _tails.critical(each / k, self.df)
+        if k == 1:
+            return low
+        slack = 1e-6 * (1 + abs(high))
+        guess, slope = (low + high) / 2, math.log(k) / (high - low)
+        return crossing(lambda x: math.log(alpha / self.tail(x)), low - slack, high + slack, guess, slope)
 
     @property
     def sides(self) -> int:

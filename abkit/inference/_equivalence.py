@@ -171,9 +171,9 @@ def _margins(margin: object) -> tuple[Null, Null]:
 
 def _around_zero(margin: object) -> tuple[Null, Null]:
     if isinstance(margin, Relative):
-        return Relative(-margin.value), margin
+        return Relative(0.0 - margin.value), margin
     value = _check.number("margin", margin)
-    return -value, value
+    return 0.0 - value, value
 
 
 def _inside(region: ConfidenceSet, low: float, high: float) -> bool:

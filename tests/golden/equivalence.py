@@ -33,7 +33,7 @@ def means():
 def counts():
     for n_c, c, n_t, t in COUNTS:
         for low, high in ((-0.05, 0.05), (-0.01, 0.02), (-0.2, 0.1)):
-            r = tost_proportions_2indep(t, n_t, c, n_c, low, high, method="score", compare="diff", correction=False)
+            r = tost_proportions_2indep(t, n_t, c, n_c, low, high, method="wald", compare="diff")
             yield {
                 "control": [n_c, c],
                 "treatment": [n_t, t],
@@ -49,8 +49,7 @@ print(
     json.dumps(
         {
             "program": f"statsmodels {statsmodels.__version__}",
-            "command": "ttost_ind(treatment, control, low, high, usevar); "
-            "tost_proportions_2indep(..., method='score', correction=False)",
+            "command": "ttost_ind(treatment, control, low, high, usevar); tost_proportions_2indep(..., method='wald')",
             "cases": list(means()),
             "counts": list(counts()),
         },
