@@ -48,9 +48,11 @@ def grouped(name: str, labels: object, sizes: tuple[int, int]) -> Groups:
             f"`{name}` must be a pair, the control's labels and the treatment's; got {_check.show(labels)}."
         )
     arrays = [_labels(name, part, size) for part, size in zip(labels, sizes, strict=True)]
-    if len({_family(array) for array in arrays}) > 1:
+    if len({_family(array) for array in arrays} - {"O"}) > 1:
         kinds = " and ".join(str(array.dtype) for array in arrays)
         raise TypeError(f"`{name}` must be labels of one type in both variants; got {kinds}.")
+    if arrays[0].dtype.kind != arrays[1].dtype.kind:  # NumPy would round large integers to put the two together
+        arrays = [array.astype(object) for array in arrays]
     return encoded(np.concatenate(arrays))
 
 

@@ -11,6 +11,7 @@ from abkit.inference._cells import cells_of
 from abkit.inference._labels import Groups
 from abkit.inference._least_squares import Fit
 
+LARGEST = 2000  # rows of the largest matrix whose root is taken
 FULL = 1e-10  # a leverage nearer to one than this is one: it leaves no residual
 
 
@@ -76,6 +77,11 @@ def _reduced_bias(fit: Fit, clusters: Groups) -> tuple[Float64Array, float]:
     """
     matrix, own, traces = np.zeros((2, 2)), 0.0, 0.0
     cells = cells_of(fit, clusters)
+    most = int(np.bincount(cells.cluster).max())
+    if most > LARGEST:
+        raise ValueError(
+            f"`strata` must be at most {LARGEST} in a cluster with `covariance` 'CR2'; got {most}. Use 'CR1'."
+        )
     in_basis = np.zeros((clusters.count, len(fit.basis)))
     in_cells = np.zeros(len(cells.stratum))
     for chosen, slots in cells.blocks():

@@ -307,6 +307,34 @@ def test_labels_of_other_shapes_and_types_are_refused():
         regression_test(rows, rows, interactions=1)
 
 
+def test_labels_of_two_types_are_matched_without_rounding():
+    arms, (c, t), _ = data(1, clusters=6)
+    expected = numbers(regression_test(*arms, clusters=(c, t)))
+    large = 2**60
+    for first, second in (
+        (c.astype(object), t),
+        (c + large, (t + large).astype(np.uint64)),
+        (c.astype(float), t),
+        (pd.Series(c).astype("category"), list(t)),
+        (pd.Series(c, dtype="Int64"), t),
+    ):
+        result = regression_test(*arms, clusters=(first, second))
+        assert numbers(result) == pytest.approx(expected, rel=1e-9)
+    with pytest.raises(ValueError, match="`clusters` must have a label for every row; got 1"):
+        regression_test(*arms, clusters=(pd.Series([None, *c[1:]], dtype="Int64"), t))
+
+
+def test_a_cluster_of_very_many_strata_is_refused():
+    i = np.arange(8400)
+    y = np.random.default_rng(1).normal(size=8400)
+    arms, clusters, strata = (split(part, i % 2) for part in (y, i // 2 % 2, i // 4))
+    with pytest.raises(
+        ValueError, match="`strata` must be at most 2000 in a cluster with `covariance` 'CR2'; got 2100"
+    ):
+        regression_test(*arms, clusters=clusters, strata=strata)
+    assert regression_test(*arms, clusters=clusters, strata=strata, covariance="CR1").stderr > 0
+
+
 def test_co_moments_refuse_what_needs_rows():
     summary = CoMoments.from_sample([[1, 2], [2, 4], [3, 3]], ["y", "x"])
     for covariance in ROBUST[:4]:
