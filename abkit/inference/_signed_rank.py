@@ -26,13 +26,24 @@ class SignedRankEffect(BaseEffect):
     """Sorted differences of pairs, tested for symmetry about any shift."""
 
     differences: Float64Array
-    estimate: float
-    stderr: float
     control: float
     treatment: float
 
     scale = "pseudo-median"
     undefined = "every pair has the same difference"
+
+    @property
+    def estimate(self) -> float:
+        """The median of the averages of any two differences."""
+        count = _averages(self.differences)
+        return (_average(self.differences, (count + 1) // 2) + _average(self.differences, count // 2 + 1)) / 2
+
+    @property
+    def stderr(self) -> float:
+        """Half the width between the averages one standard deviation of the rank sum from the middle, for display."""
+        n, count = self.differences.size, _averages(self.differences)
+        k = max(round(count / 2 - math.sqrt(n * (n + 1) * (2 * n + 1) / 24)), 1)
+        return (_average(self.differences, count + 1 - k) - _average(self.differences, k)) / 2
 
     @property
     def df(self) -> float:
@@ -47,6 +58,8 @@ class SignedRankEffect(BaseEffect):
     def pvalue(self, null: Null, alternative: Alternative) -> float:
         """Exact or normal one-sided tail, or twice the smaller one."""
         null = self.absolute(null)
+        if self.differences.size >= EXACT_BELOW:
+            return _tails.pvalue(_statistic(self.differences, null), math.inf, alternative)
         greater, less = _greater(self.differences, null), _greater(-self.differences[::-1], -null)
         return {"greater": greater, "less": less, "two-sided": min(1.0, 2 * greater, 2 * less)}[alternative]
 
@@ -117,8 +130,7 @@ def signed_rank_test(
     """
     c, t = pairs_of(control, treatment)
     differences = np.sort(differences_of(c, t))
-    estimate, stderr = _pseudo_median(differences)
-    effect = SignedRankEffect(differences, estimate, stderr, float(np.median(c)), float(np.median(t)))
+    effect = SignedRankEffect(differences, float(np.median(c)), float(np.median(t)))
     return run_test("signed-rank", effect, alternative, null, _caution(differences))
 
 
@@ -159,13 +171,13 @@ def _lowest(differences: Float64Array, tail: float) -> float:
     if differences.size < EXACT_BELOW:
         return _lowest_exact(differences, tail)
     n = differences.size
-    count = n * (n + 1) // 2
+    count = _averages(differences)
     tied = np.unique(differences, return_counts=True)[1].astype(np.float64)
     variance = n * (n + 1) * (2 * n + 1) / 24 - float((tied**3 - tied).sum()) / 48
     k = math.ceil(count / 2 - _tails.critical(tail, math.inf) * math.sqrt(variance))
     if not 1 <= k <= count:
         return -math.inf if k < 1 else math.inf
-    end = kth_sum(differences, k) / 2
+    end = _average(differences, k)
     return end if _greater(differences, end) >= tail else math.nextafter(end, math.inf)
 
 
@@ -182,13 +194,12 @@ def _lowest_exact(differences: Float64Array, tail: float) -> float:
     return before if first % 2 else math.nextafter(before, math.inf)
 
 
-def _pseudo_median(differences: Float64Array) -> tuple[float, float]:
-    """The median of all averages of two differences, and half the width between those that lie one deviation off."""
-    n = differences.size
-    count = n * (n + 1) // 2
-    k = max(round(count / 2 - math.sqrt(n * (n + 1) * (2 * n + 1) / 24)), 1)
-    lower, upper = kth_sum(differences, (count + 1) // 2), kth_sum(differences, count // 2 + 1)
-    return (lower + upper) / 4, (kth_sum(differences, count + 1 - k) - kth_sum(differences, k)) / 4
+def _averages(differences: Float64Array) -> int:
+    return differences.size * (differences.size + 1) // 2
+
+
+def _average(differences: Float64Array, k: int) -> float:
+    return kth_sum(differences, k) / 2
 
 
 def _caution(differences: Float64Array) -> str | None:

@@ -10,7 +10,7 @@ from abkit._check import Float64Array
 IntArray = npt.NDArray[np.int64]
 
 #: As many sums as are made and sorted at once.
-FEW = 1_000_000
+FEW = 300_000
 SAMPLED = 40_000
 
 
