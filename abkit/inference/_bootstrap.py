@@ -12,7 +12,7 @@ from abkit._check import Float64Array
 from abkit.evidence import TestResult, run_test
 from abkit.inference._bootstrap_draws import METHODS, Draws, Method, Plan, Statistic, draws_of
 from abkit.inference._bootstrap_effect import NO_SPREAD, Bend, BootstrapEffect
-from abkit.inference._resample import generator
+from abkit.inference._resample import generator, pair
 from abkit.inference._thresholds import Thresholds
 from abkit.types import Alternative, Null
 
@@ -91,13 +91,21 @@ def bootstrap_test(  # noqa: PLR0913
     """
     _check.choice("method", method, METHODS)
     plan = Plan(statistic, method, _check.count("resamples", resamples, 100), generator(rng))
-    labels = (None, None) if clusters is None else clusters
+    labels = (None, None) if clusters is None else _of_one_variant(clusters)
     c, t = draws_of("control", control, labels[0], plan), draws_of("treatment", treatment, labels[1], plan)
     if len(c.draws) != len(t.draws):
         raise ValueError(
             f"`treatment` must have the control's number of resamples; got {len(t.draws)} and {len(c.draws)}."
         )
     return run_test(f"bootstrap, {method}", _effect(c, t, method), alternative, null)
+
+
+def _of_one_variant(clusters: tuple[object, object]) -> tuple[object, object]:
+    c, t = pair("clusters", clusters)
+    both = np.intersect1d(np.asarray(c), np.asarray(t))
+    if both.size:
+        raise ValueError(f"`clusters` must each be in one variant; got {_check.show(both[0].item())} in both.")
+    return clusters
 
 
 def _effect(c: Draws, t: Draws, method: Method) -> BootstrapEffect:

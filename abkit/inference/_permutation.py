@@ -13,7 +13,7 @@ from abkit import _check
 from abkit._check import Float64Array
 from abkit.evidence import BaseEffect, ConfidenceSet, NoInterval, TestResult, run_test
 from abkit.inference._assignments import Design, Masks
-from abkit.inference._resample import BLOCK, IntArray, generator, in_tasks
+from abkit.inference._resample import BLOCK, IntArray, generator, in_tasks, observations, pair
 from abkit.inference._thresholds import Thresholds
 from abkit.types import Alternative, Null, Relative, RelativeMethod
 
@@ -180,7 +180,7 @@ class _Rows:
 
 
 def _rows(control: object, treatment: object, strata: Labels | None, clusters: Labels | None) -> _Rows:
-    c, t = _check.sample("control", control), _check.sample("treatment", treatment)
+    c, t = observations("control", control), observations("treatment", treatment)
     for name, values in (("control", c), ("treatment", t)):
         if not len(values):
             raise ValueError(f"`{name}` must have at least 1 unit; got 0.")
@@ -198,7 +198,7 @@ def _rows(control: object, treatment: object, strata: Labels | None, clusters: L
 
 
 def _labels(name: str, labels: Labels, n_control: int, n_treatment: int) -> IntArray:
-    c, t = (np.asarray(part) for part in labels)
+    c, t = (np.asarray(part) for part in pair(name, labels))
     if c.shape != (n_control,) or t.shape != (n_treatment,):
         raise ValueError(
             f"`{name}` must have a label for each row of control and treatment; "

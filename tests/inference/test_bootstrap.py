@@ -186,9 +186,11 @@ def test_a_ratio_with_equal_denominators_is_a_mean():
 
 def test_clusters_are_the_ratio_of_their_sums():
     rng = seeded()
-    labels = [rng.integers(0, 40, 300) for _ in range(2)]
-    values = [rng.normal(size=300) + shift[of] for shift, of in zip(rng.normal(size=(2, 40)), labels, strict=True)]
-    pairs = [np.stack([np.bincount(of, y), np.bincount(of)], axis=1) for of, y in zip(labels, values, strict=True)]
+    labels = [rng.integers(0, 40, 300) + first for first in (0, 40)]
+    values = [rng.normal(size=300) + shift[of % 40] for shift, of in zip(rng.normal(size=(2, 40)), labels, strict=True)]
+    pairs = [
+        np.stack([np.bincount(of % 40, y), np.bincount(of % 40)], axis=1) for of, y in zip(labels, values, strict=True)
+    ]
     for method in METHODS:
         clustered = bootstrap_test(*values, clusters=tuple(labels), method=method, rng=seeded())
         ratio = bootstrap_test(*pairs, statistic="ratio", method=method, rng=seeded())
@@ -290,9 +292,12 @@ def test_little_bootstraps_need_few_values_of_many():
 
 PAIR = ([1.0, 2.0], [2.0, 4.0])
 REFUSED = [
+    (PAIR, {"clusters": ([1, 2], [2, 3])}, ValueError, "`clusters` must each be in one variant; got 2 in both."),
+    (([1e200, 2.0], [1.0, 2.0]), {}, ValueError, "`control` must be at most 1e.150 in size"),
+    (PAIR, {"clusters": [1, 2, 3]}, ValueError, "`clusters` must be a pair"),
     (([1.0], [2.0, 3.0]), {}, ValueError, "`control` must have at least 2 units; got 1."),
-    (PAIR, {"clusters": ([1, 1], [1, 2])}, ValueError, "`control` must have at least 2 clusters; got 1."),
-    (PAIR, {"clusters": ([1], [1, 2])}, ValueError, "`clusters` must have a label for each row of control"),
+    (PAIR, {"clusters": ([1, 1], [2, 3])}, ValueError, "`control` must have at least 2 clusters; got 1."),
+    (PAIR, {"clusters": ([1], [2, 3])}, ValueError, "`clusters` must have a label for each row of control"),
     (PAIR, {"method": "normal"}, ValueError, "`method` must be one of 'percentile'"),
     (PAIR, {"statistic": "median"}, ValueError, "`statistic` must be one of 'mean', 'ratio'"),
     (PAIR, {"statistic": "ratio"}, ValueError, "`control` must have 2 dimension"),
@@ -306,7 +311,7 @@ REFUSED = [
     ),
     (
         PAIR,
-        {"statistic": np.median, "clusters": ([1, 2], [1, 2])},
+        {"statistic": np.median, "clusters": ([1, 2], [3, 4])},
         ValueError,
         "`clusters` must be None for a callable",
     ),

@@ -199,6 +199,8 @@ def test_an_offset_keeps_ties():
 REFUSED = [
     (([], [1.0]), {}, ValueError, "`control` must have at least 1 unit; got 0."),
     (([1.0], [math.nan]), {}, ValueError, "`values` must be finite|`treatment` must be finite"),
+    (([1.0], [-1e200]), {}, ValueError, "`treatment` must be at most 1e.150 in size"),
+    (([1.0], [2.0]), {"strata": [1, 2, 3]}, ValueError, "`strata` must be a pair"),
     (([1.0], [2.0]), {"resamples": 10}, ValueError, "`resamples` must be at least 100; got 10."),
     (([1.0], [2.0]), {"rng": 1}, TypeError, re.escape("`rng` must be a numpy.random.Generator; got 1.")),
     (([1.0], [2.0]), {"statistic": "median"}, ValueError, "`statistic` must be one of 'mean'; got 'median'."),
