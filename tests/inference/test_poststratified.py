@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from abkit import Moments, poststratified_test, regression_test, welch_test
 from tests.golden.read import cases
 
+DATA = Path(__file__).parents[3] / "shared" / "data"
 FIELDS = ("control", "treatment", "var_control", "var_treatment", "covariance", "df")
 
 
@@ -104,6 +107,27 @@ def test_constant_strata_have_no_variance():
         assert math.isinf(result.df)
         assert result.to_dict()["df"] is None
     assert poststratified_test(constant, {"a": [0.1, 0.2], "b": [0.7] * 3}).stderr > 0
+
+
+# R 4.2.2, estimatr 1.0.0, the women's e-mail against none: difference_in_means(visit ~ t, blocks = paste(history_segment,
+# newbie)), then of spend; lm_lin(visit ~ t, ~ recency + history + mens + newbie, se_type = "HC2")
+OF_ESTIMATR = {
+    "visit": (0.0451453961029895, 0.00321448067318195),
+    "spend": (0.423230180433457, 0.130385930931389),
+    "lin": (0.0452099382701412, 0.00320438250808938),
+}
+
+
+def test_the_strata_and_the_covariates_of_a_real_log():
+    log = pd.read_csv(DATA / "hillstrom_email.csv.gz")
+    control, treatment = (log[log["segment"] == name] for name in ("No E-Mail", "Womens E-Mail"))
+    strata = [part["history_segment"] + " " + part["newbie"].astype(str) for part in (control, treatment)]
+    for outcome in ("visit", "spend"):
+        result = poststratified_test(control[outcome], treatment[outcome], strata=strata)
+        assert (result.estimate, result.stderr) == pytest.approx(OF_ESTIMATR[outcome], rel=1e-11)
+    rows = [part[["visit", "recency", "history", "mens", "newbie"]].to_numpy(float) for part in (control, treatment)]
+    result = regression_test(*rows)
+    assert (result.estimate, result.stderr) == pytest.approx(OF_ESTIMATR["lin"], rel=1e-11)
 
 
 @pytest.mark.parametrize(
