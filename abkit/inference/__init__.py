@@ -20,7 +20,6 @@ from abkit.inference._linear import ratio_arm as ratio_arm
 from abkit.inference._linear import variance_kept as variance_kept
 from abkit.inference._mann_whitney import mann_whitney_test as mann_whitney_test
 from abkit.inference._mcnemar import mcnemar_test as mcnemar_test
-from abkit.inference._mean_effect import MeanEffect as MeanEffect
 from abkit.inference._novelty import novelty_test as novelty_test
 from abkit.inference._paired import one_sample_test as one_sample_test
 from abkit.inference._paired import paired_test as paired_test

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import abkit as ab
-from tests.contracts.found import IN_THE_METRICS_UNIT, found
+from tests.contracts.found import IN_THE_METRICS_UNIT, TWO_ORDERS, found
 
 ALTERNATIVES = st.sampled_from(["two-sided", "greater", "less"])
 LEVELS = st.sampled_from([0.2, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999])
@@ -140,7 +140,7 @@ def test_statistics_of_two_halves_answer_as_the_whole_does(test, data):
     control, treatment = drawn_rows(data, test)
     summarise = test.kind.summarise
     cut = data.draw(st.integers(0, len(control)), label="cut")
-    empty = test.kind.name == "comoments" and cut in (0, len(control))
+    empty = test.kind.name.startswith("comoments") and cut in (0, len(control))
     assume(not empty)  # a table without rows has no columns to name
     halves = summarise(control[:cut]) + summarise(control[cut:])
     whole = test(control, treatment)
@@ -221,7 +221,7 @@ def test_the_relative_set_touches_the_share_at_level_one_minus_p(test, data, alt
     result = defined(test(control, treatment, alternative=alternative, null=ab.relative(share)))
     assume(1e-6 < result.pvalue < 1 - 1e-6)
     assume(
-        test.kind.means or test.kind.name == "comoments" or share > -1
+        test.kind.means or test.kind.name.startswith("comoments") or share > -1
     )  # a ratio of zero is the edge of what there is
     p = result.pvalue
     # just inside at a slightly higher level, just outside at a slightly lower one
@@ -262,7 +262,8 @@ def test_the_two_sided_pvalue_is_twice_the_smaller_one_sided(test, data):
         for alternative in ("two-sided", "greater", "less")
     )
     assume(not math.isnan(two))
-    assert greater + less >= 1 - 1e-9 if test.discrete else same(greater + less, 1)
+    if test.name not in TWO_ORDERS:
+        assert greater + less >= 1 - 1e-9 if test.discrete else same(greater + less, 1)
     assert same(two, min(1, 2 * min(greater, less)), 0)
 
 
