@@ -6,13 +6,16 @@ import math
 from dataclasses import dataclass, replace
 from typing import Self
 
-from scipy.special import betainc, betainccinv, betaincinv, expit
+from scipy.special import betainc, expit
 
+from abkit import _tails
 from abkit._roots import crossing
 from abkit.evidence import BaseEffect, Interval, sided, tail_of
 from abkit.inference._inverted import standardise
 from abkit.inference._log_odds import exponentiated
 from abkit.types import Alternative, Null
+
+_TINIEST = 5e-324
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +97,20 @@ class DiscordantEffect(BaseEffect):
     def lowest(self, tail: float) -> float:
         """The log odds at which `tail` takes this value."""
         b, c = self.treatment_only, self.control_only
-        if not self.mid:
-            return _log_odds(b, c, tail)
-        if b == 0:  # the first half of the tail is always one half
-            return _log_odds(1, c - 1, 2 * tail - 1) if tail > 0.5 else -math.inf
-        if c == 0:
-            return _log_odds(b, 0, 2 * tail) if tail < 0.5 else math.inf
-        low, high = _log_odds(b, c, tail), _log_odds(b + 1, c - 1, tail)
-        if not low < high:
-            return low
-        middle = low + (high - low) / 2
-        return crossing(lambda x: math.log(self.tail(x) / tail), low, high, middle, 1 / (high - low))
+        if b == 0 and (tail <= 0.5 or not self.mid):  # it is never less than that
+            return -math.inf
+        if c == 0 and self.mid and tail >= 0.5:  # nor more
+            return math.inf
+
+        def beyond(log_odds: float) -> float:
+            return math.log(max(self.tail(log_odds), _TINIEST) / tail)
+
+        width = math.sqrt(1 / max(b, 1) + 1 / (c + 1))
+        guess = math.log(max(b, 1) / (c + 1)) - _tails.critical(tail, math.inf) * width
+        low, step = guess - width, width
+        while beyond(low) >= 0:
+            low, step = low - step, 2 * step
+        return crossing(beyond, low, math.inf, guess, 1 / width)
 
 
 def _shares(log_odds: float) -> tuple[float, float]:
@@ -116,10 +122,3 @@ def _at_least(b: int, c: int, p: float) -> float:
     if b == 0:
         return 1.0
     return float(betainc(b, c + 1, p)) if c >= 0 else 0.0
-
-
-def _log_odds(b: int, c: int, tail: float) -> float:
-    """At which log odds P(X >= b) of b + c trials is `tail`; both shares hold their digits."""
-    if b == 0:
-        return -math.inf
-    return math.log(betaincinv(b, c + 1, tail)) - math.log(betainccinv(c + 1, b, tail))

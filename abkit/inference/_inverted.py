@@ -76,11 +76,17 @@ class InvertedEffect(BaseEffect):
     def share_end(self, z: float) -> float:
         """The ratio, less one, whose statistic is -z."""
         if z < 0:
-            share = self.swapped.share_end(-z)
-            return -share / (1 + share) if share < math.inf else -1.0
+            return _inverse(self.swapped.share_end(-z))
         if self.control == 0:
             return math.inf
         return self.upper_share(z) if z > 0 else self.estimate / self.control
+
+
+def _inverse(share: float) -> float:
+    """The share of the treatment that a share of the control is: 1 / (1 + share) - 1."""
+    if share == math.inf:
+        return -1.0
+    return -share / (1 + share) if share > -1 else math.inf
 
 
 def checked_difference(null: float) -> float:

@@ -46,5 +46,5 @@ class NewcombeEffect(TwoCounts):
             return math.hypot(wilson_reach(t, n_t, z), ratio * wilson_reach(failures_c, n_c, z)) - gap
 
         var_t, var_c = ((k + 1) * (n - k + 1) / (n + 2) ** 3 for k, n in ((t, n_t), (failures_c, n_c)))
-        guess = gap / math.sqrt(var_t + ratio * ratio * var_c)
+        guess = gap / math.hypot(math.sqrt(var_t), ratio * math.sqrt(var_c))
         return crossing(beyond, 0.0, math.inf, guess, gap / guess)
