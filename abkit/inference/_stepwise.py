@@ -41,11 +41,7 @@ def holm(pvalues: Float64Array, alpha: float) -> tuple[Float64Array, Float64Arra
     kept = ranked >= alpha / divisors
     n_rejected = int(kept.argmax()) if kept.any() else pvalues.size
     levels = np.full(pvalues.size, alpha / max(pvalues.size - n_rejected, 1))
-    first = order[:n_rejected]
-    if np.any(ranked[1:n_rejected] == ranked[:n_rejected][:-1]):  # equal p-values are all rejected or all kept
-        first = np.sort(first)
-        first = first[np.argsort(pvalues[first], kind="stable")]
-    levels[first] = alpha / divisors[:n_rejected]
+    levels[order[:n_rejected]] = alpha / divisors[:n_rejected]
     np.maximum.accumulate(scaled, out=scaled)
     return _unranked(np.minimum(scaled, 1.0, out=scaled), order), levels
 
@@ -147,8 +143,29 @@ def _step_up(pvalues: Float64Array, alpha: float, factors: Float64Array) -> tupl
 
 
 def _ranked(pvalues: Float64Array) -> tuple[IntArray, Float64Array]:
-    order = np.argsort(pvalues)
-    return order, pvalues[order]
+    """The stable order of p-values, and the p-values in it.
+
+    Numbers sort faster than places: the leading bits of a p-value, with its place in the bits below, are one number.
+    """
+    bits = max(pvalues.size - 1, 1).bit_length()
+    if pvalues.size < 1000 or bits > 32:
+        order = np.argsort(pvalues, kind="stable")
+        return order, pvalues[order]
+    places = np.uint64(2**bits - 1)
+    keys = (pvalues + 0.0).view(np.uint64)  # a zero has no sign
+    keys &= ~places
+    keys |= np.arange(pvalues.size, dtype=np.uint64)
+    keys.sort()
+    order = (keys & places).view(np.int64)
+    ranked = pvalues[order]
+    if np.any(ranked[1:] < ranked[:-1]):  # differences in the bits that the places took
+        keys >>= np.uint64(bits)
+        alike = keys[1:] == keys[:-1]
+        where = np.flatnonzero(np.append(alike, False) | np.append(False, alike))
+        among = order[where]
+        order[where] = among[np.argsort(pvalues[among], kind="stable")]
+        ranked = pvalues[order]
+    return order, ranked
 
 
 def _unranked(values: Float64Array, order: IntArray) -> Float64Array:

@@ -160,6 +160,16 @@ def test_the_hull_finds_simes_pvalue_of_every_tail(make):
         assert found[j - 1] == pytest.approx(direct, rel=1e-13)
 
 
+@pytest.mark.parametrize("spread", [1.0, 1e-3, 1e-12, 1e-15])
+@pytest.mark.parametrize("decimals", [2, 17])
+def test_the_fast_order_is_the_stable_order(spread, decimals):
+    pvalues = np.round(0.25 + spread * (np.random.default_rng(4).random(5000) - 0.25), decimals)
+    pvalues[[7, 4000, 2000]] = [-0.0, 0.0, 1.0]
+    order, ranked = _stepwise._ranked(pvalues)
+    assert order.tolist() == np.argsort(pvalues, kind="stable").tolist()
+    assert ranked.tolist() == np.sort(pvalues).tolist()
+
+
 def test_arrays_are_read_only():
     adjusted = adjust([0.01, 0.2])
     with pytest.raises(ValueError, match="read-only"):
