@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.special import ndtri
 
 import abkit as ab
 from abkit import Histogram, quantile_test
@@ -70,6 +71,19 @@ def test_the_estimate_is_the_median_unbiased_quantile(case):
     assert Histogram.from_sample(case["values"], 1e-8).quantile(case["q"]) == pytest.approx(
         case["quantile"], rel=2e-8, abs=1e-6
     )
+
+
+@pytest.mark.parametrize("case", cases("quantreg"), ids=lambda case: f"q={case['q']:g}")
+def test_quantile_regression_is_not_far(case):
+    # its standard errors come from densities, and its estimates are order statistics: near, and no nearer
+    control, treatment = (
+        np.exp(ndtri((np.arange(400) + 0.5) / 400)),
+        1.25 * np.exp(ndtri((np.arange(300) + 0.63) / 300)),
+    )
+    result = quantile_test(control, treatment, q=case["q"])
+    assert result.estimate == pytest.approx(case["estimate"], abs=0.1 * case["stderr"])
+    assert result.stderr == pytest.approx(case["stderr"], rel=0.1)
+    assert result.pvalue == pytest.approx(case["pvalue"], rel=0.5)
 
 
 SAMPLES = st.integers(0, 10**6).map(lambda seed: np.random.default_rng(seed).lognormal(2, 2, 30 + seed % 50).tolist())
