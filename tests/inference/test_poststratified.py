@@ -110,7 +110,8 @@ def test_constant_strata_have_no_variance():
 
 
 # R 4.2.2, estimatr 1.0.0, the women's e-mail against none: difference_in_means(visit ~ t, blocks =
-# paste(history_segment, newbie)), then of spend; lm_lin(visit ~ t, ~ recency + history + mens + newbie, se_type = "HC2")
+# paste(history_segment, newbie)), then of spend;
+# lm_lin(visit ~ t, ~ recency + history + mens + newbie, se_type = "HC2")
 OF_ESTIMATR = {
     "visit": (0.0451453961029895, 0.00321448067318195),
     "spend": (0.423230180433457, 0.130385930931389),
