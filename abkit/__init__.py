@@ -50,11 +50,13 @@ if TYPE_CHECKING:
     from abkit.inference import student_test as student_test
     from abkit.inference import welch_test as welch_test
     from abkit.inference import z_test as z_test
+    from abkit.metrics import Count as Count
     from abkit.metrics import Mean as Mean
     from abkit.metrics import Metric as Metric
     from abkit.metrics import Paired as Paired
     from abkit.metrics import Proportion as Proportion
     from abkit.metrics import Quantile as Quantile
+    from abkit.metrics import Rate as Rate
     from abkit.metrics import Ratio as Ratio
     from abkit.replay import Replay as Replay
     from abkit.replay import aa_replay as aa_replay
@@ -107,7 +109,7 @@ _HOMES = {
         "welch_test",
         "z_test",
     ),
-    "abkit.metrics": ("Mean", "Metric", "Paired", "Proportion", "Quantile", "Ratio"),
+    "abkit.metrics": ("Count", "Mean", "Metric", "Paired", "Proportion", "Quantile", "Rate", "Ratio"),
     "abkit.replay": ("Replay", "aa_replay"),
     "abkit.report": ("Report",),
     "abkit.sequential": ("FixedHorizon",),

@@ -12,7 +12,7 @@ from abkit.evidence import TestResult, finite_or_none, run_test
 from abkit.experiment import Experiment
 from abkit.inference import balance_test, mean_arm, paired_test, ratio_arm, ratio_test, srm_test, variance_kept
 from abkit.logs import Group, LogStatistics, gaps_of
-from abkit.metrics import Metric, Ratio, shares_of_pairs
+from abkit.metrics import Metric, Rate, Ratio, shares_of_pairs
 from abkit.suffstats import CoMoments
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def _compare(
 
 
 def _kept(metric: Metric, control: CoMoments, treatment: CoMoments) -> float:
-    arm = ratio_arm if isinstance(metric, Ratio) else mean_arm
+    arm = ratio_arm if isinstance(metric, (Rate, Ratio)) else mean_arm
     return variance_kept(arm(control), arm(treatment)) if metric.covariates else 1.0
 
 

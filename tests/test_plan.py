@@ -75,6 +75,17 @@ CAPPED = {"cap": CAPS, "denominator_cap": CAPS}
 METRICS = st.one_of(
     *(st.builds(ab.Mean, NAMES, cap=CAPS, **SHARED, **role) for role in roles(MARGINS)),
     *(st.builds(ratio, PAIRS, **CAPPED, **SHARED, **role) for role in roles(MARGINS)),
+    *(st.builds(ab.Count, NAMES, cap=CAPS, **SHARED, **role) for role in roles(MARGINS)),
+    *(
+        st.builds(
+            lambda pair, **more: ab.Rate(*pair, **more),
+            PAIRS.filter(lambda pair: pair[0] != ab.ROWS),
+            cap=CAPS,
+            **SHARED,
+            **role,
+        )
+        for role in roles(MARGINS)
+    ),
     *(
         st.builds(ab.Proportion, NAMES.filter(lambda name: name != ab.ROWS), **SHARED, **role)
         for role in roles(SHARES | SIZES.map(ab.relative))

@@ -6,7 +6,9 @@ from abkit.metrics._paired import Paired as Paired
 from abkit.metrics._paired import shares_of_pairs as shares_of_pairs
 from abkit.metrics._proportion import Proportion as Proportion
 from abkit.metrics._quantile import Quantile as Quantile
+from abkit.metrics._rate import Count as Count
+from abkit.metrics._rate import Rate as Rate
 from abkit.metrics._ratio import Ratio as Ratio
 
 #: Every kind of metric that a plan can name.
-KINDS: dict[str, type[Metric]] = {kind.kind: kind for kind in (Mean, Proportion, Ratio, Quantile, Paired)}
+KINDS: dict[str, type[Metric]] = {kind.kind: kind for kind in (Mean, Proportion, Ratio, Quantile, Paired, Count, Rate)}

@@ -1,0 +1,139 @@
+"""Events per unit, and per unit of exposure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from abkit import _check
+from abkit.evidence import Effect
+from abkit.inference import linear_effect, mean_arm, quasi_effect
+from abkit.logs import Variable
+from abkit.metrics._metric import Metric, checked_cap, require_units
+from abkit.suffstats import CoMoments
+from abkit.types import ROWS, Cap
+
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Count(Metric):
+    """Events per unit, such as orders per user: the mean of a whole number that is never negative.
+
+    Parameters
+    ----------
+    value : str
+        The column of counts; where a unit has several rows they are added up. `ROWS` counts the rows themselves.
+    cap : Cap, optional
+        Units above the threshold count as the threshold.
+    role, direction, margin, covariates, missing
+        See `Metric`.
+
+    Notes
+    -----
+    The numbers are those of `Mean`, which for counts is quasi-Poisson regression, each variant with its own dispersion
+    (`rate_test`, method "quasi"): it holds however unevenly the events fall on the units. Besides, a count refuses
+    what shows in the sums of a variant that is not one: a negative mean, a total that is not whole, or squares that
+    add up to less than the values do.
+
+    Examples
+    --------
+    >>> import abkit as ab
+    >>> ab.Count("orders", margin=ab.relative(0.02)).kind
+    'count'
+    """
+
+    value: str
+    cap: Cap | None = None
+    kind: ClassVar[str] = "count"
+
+    def _check(self) -> None:
+        _check.text("value", self.value)
+        checked_cap("cap", self.cap)
+
+    def outcomes(self) -> tuple[Variable, ...]:
+        """One count per unit."""
+        return (Variable(self.value, "sum", self.cap),)
+
+    def effect(self, control: CoMoments, treatment: CoMoments) -> tuple[str, Effect]:
+        """Difference of the events per unit, adjusted where there are covariates."""
+        require_units(control, treatment)
+        _require_counts(self.value, self.cap, control, treatment)
+        return _method(self), linear_effect(mean_arm(control), mean_arm(treatment))
+
+
+@dataclass(frozen=True)
+class Rate(Metric):
+    """Events per unit of exposure, such as errors per hour of use: total over total, with units as clusters.
+
+    Parameters
+    ----------
+    value : str
+        The column of counts; where a unit has several rows they are added up.
+    exposure : str
+        The column of what the events are counted in, never negative, added up likewise. `ROWS` counts rows.
+    cap : Cap, optional
+        Units with more events than the threshold count as the threshold.
+    role, direction, margin, covariates, missing
+        See `Metric`.
+
+    Notes
+    -----
+    Tested by `rate_test` with the method "quasi", whose numbers are those of `Ratio`: it holds however unevenly the
+    events fall on the units. Besides, the events are refused as those of `Count` are, and an exposure that adds up to
+    zero or less. Where the treatment changes the exposure, the rate is another question than events per unit.
+
+    Examples
+    --------
+    >>> import abkit as ab
+    >>> ab.Rate("errors", "hours", role="guardrail", direction="decrease", margin=ab.relative(0.05)).exposure
+    'hours'
+    """
+
+    value: str
+    exposure: str
+    cap: Cap | None = None
+    kind: ClassVar[str] = "rate"
+
+    def _check(self) -> None:
+        _check.text("value", self.value)
+        _check.text("exposure", self.exposure)
+        if self.value == ROWS:
+            raise ValueError("`value` must be a column of counts; got ROWS. For rows per unit use Count(ROWS).")
+        if self.value == self.exposure:
+            raise ValueError(f"`exposure` must differ from the value; got {self.value!r} twice.")
+        checked_cap("cap", self.cap)
+
+    def outcomes(self) -> tuple[Variable, ...]:
+        """Events and exposure per unit."""
+        return Variable(self.value, "sum", self.cap), Variable(self.exposure, "sum")
+
+    def effect(self, control: CoMoments, treatment: CoMoments) -> tuple[str, Effect]:
+        """Difference of the rates by quasi-likelihood, adjusted where there are covariates."""
+        require_units(control, treatment)
+        _require_counts(self.value, self.cap, control, treatment)
+        for variant, moments in (("control", control), ("treatment", treatment)):
+            if not moments.mean[1] > 0:
+                raise ValueError(f"the exposure `{self.exposure}` does not add up to more than zero in the {variant}")
+        return _method(self), quasi_effect(control, treatment)
+
+    def of(self, moments: CoMoments) -> float:
+        """All events over all exposure; nan where there is none."""
+        return float(moments.mean[0] / moments.mean[1]) if moments.mean[1] else math.nan
+
+
+def _method(metric: Metric) -> str:
+    return "quasi, covariate-adjusted" if metric.covariates else "quasi"
+
+
+def _require_counts(column: str, cap: Cap | None, control: CoMoments, treatment: CoMoments) -> None:
+    """Refuse sums that whole numbers of at least zero cannot have; a capped total need not be whole."""
+    for variant, moments in (("control", control), ("treatment", treatment)):
+        total = int(moments.n) * float(moments.mean[0])
+        squares = float(moments.m2[0, 0]) + total * float(moments.mean[0])
+        slack = ROUNDING * max(abs(total), squares, 1.0)
+        if total < -slack:
+            raise ValueError(f"`{column}` has negative values in the {variant}, which no count has")
+        if cap is None and (abs(total - round(total)) > slack or squares < total - slack):
+            raise ValueError(f"`{column}` has values in the {variant} that are not whole numbers, as counts are")
