@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -13,8 +14,10 @@ from abkit.inference._quantile_effect import Confidence, QuantileEffect, of_hist
 from abkit.suffstats import Histogram
 from abkit.types import Alternative, Null
 
-#: So many independent units on either side of the quantile let a 95% interval end on both sides.
+#: So many independent values beyond the quantile let a 95% interval end on both sides.
 ENOUGH = 5
+#: With fewer than these the design effect is itself so uncertain that the test rejects too often.
+ENOUGH_CLUSTERED = 10
 
 
 def quantile_test(
@@ -62,7 +65,8 @@ def quantile_test(
     Warns
     -----
     AccuracyWarning
-        Where q n or (1 - q) n, over the design effect, is below 5: the interval may have no end.
+        Where q n or (1 - q) n is below 5: the interval may have no end. With clusters, where it is below 10 after
+        division by the design effect: the test may reject too often.
 
     Notes
     -----
@@ -101,17 +105,19 @@ def quantile_test(
     units, effects = _pair("clusters", clusters), _pair("design_effects", design_effects)
     c = _variant("control", control, q, units[0], effects[0])
     t = _variant("treatment", treatment, q, units[1], effects[1])
-    return run_test("quantile", QuantileEffect(c[0], t[0]), alternative, null, _caution(q, min(c[1], t[1])))
+    return run_test("quantile", QuantileEffect(c[0], t[0]), alternative, null, _caution(q, (c[1:], t[1:])))
 
 
-def _caution(q: float, beyond: float) -> str | None:
-    if beyond >= ENOUGH:
-        return None
-    return (
-        f"`q` = {q:g} leaves only {beyond:.1f} independent values beyond the quantile in a variant, fewer than "
-        f"{ENOUGH}: an interval may have no end, and the test little power. Choose a less extreme quantile, or collect "
-        "more units."
-    )
+def _caution(q: float, variants: Iterable[tuple[int, float]]) -> str | None:
+    for n, deff in variants:
+        beyond, enough = n * min(q, 1 - q) / deff, ENOUGH if deff == 1 else ENOUGH_CLUSTERED
+        if beyond < enough:
+            trouble = "an interval may have no end" if deff == 1 else "the test may reject too often"
+            return (
+                f"`q` = {q:g} leaves only {beyond:.1f} independent values beyond the quantile in a variant, fewer than "
+                f"{enough}: {trouble}. Choose a less extreme quantile, or collect more units."
+            )
+    return None
 
 
 def _pair(name: str, value: object) -> tuple[object, object]:
@@ -122,19 +128,19 @@ def _pair(name: str, value: object) -> tuple[object, object]:
     return value[0], value[1]
 
 
-def _variant(name: str, data: object, q: float, clusters: object, effect: object) -> tuple[Confidence, float]:
-    """The confidence distribution of one variant's quantile, and how many independent values lie beyond it."""
+def _variant(name: str, data: object, q: float, clusters: object, effect: object) -> tuple[Confidence, int, float]:
+    """The confidence distribution of one variant's quantile, the number of values and their design effect."""
     deff = 1.0 if effect is None else _check.within("design_effects", effect, 0, float("inf"))
     if isinstance(data, Histogram):
         if clusters is not None:
             raise ValueError(
                 f"`clusters` must be given with events, and `{name}` is a histogram: use `design_effects`."
             )
-        return of_histogram(name, data, q, deff), data.n * min(q, 1 - q) / deff
+        return of_histogram(name, data, q, deff), data.n, deff
     sample = _check.sample(name, data)
     if clusters is not None:
         deff = _design_effect(name, sample, q, clusters)
-    return of_sample(name, sample, q, deff), sample.size * min(q, 1 - q) / deff
+    return of_sample(name, sample, q, deff), sample.size, deff
 
 
 def _design_effect(name: str, sample: Float64Array, q: float, clusters: object) -> float:

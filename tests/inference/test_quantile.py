@@ -200,6 +200,13 @@ def test_too_few_values_beyond_the_quantile_leave_an_end_open():
     assert result.caution
 
 
+def test_few_independent_values_of_clusters_are_warned_of():
+    rng = np.random.default_rng(12)
+    values, units = np.repeat(rng.normal(size=(2, 80)), 5, axis=1), np.repeat(np.arange(80), 5)
+    with pytest.warns(AccuracyWarning, match="fewer than 10: the test may reject too often"):
+        quantile_test(*values, q=0.9, clusters=(units, units))
+
+
 @pytest.mark.filterwarnings("error::abkit.errors.AccuracyWarning")
 def test_enough_values_are_not_warned_of():
     quantile_test(np.arange(600.0), np.arange(600.0), q=0.99)
