@@ -140,6 +140,13 @@ def test_a_control_without_successes_has_no_upper_bound_on_the_ratio():
     assert region.low > -1
 
 
+@pytest.mark.parametrize("method", ["score", "miettinen-nurminen", "newcombe"])
+def test_a_level_of_almost_nothing_leaves_the_ratio_of_a_control_without_successes_unbounded(method):
+    result = proportion_test(Counts(2, 0), Counts(1000, 998), method=method)
+    assert result.relative(1e-9).high == math.inf
+    assert result.with_null(relative(1e300)).pvalue >= 0
+
+
 def test_a_treatment_without_successes_has_a_ratio_of_at_least_zero():
     region = proportion_test(Counts(100, 5), Counts(100, 0)).relative(0.95)
     assert region.low == -1
