@@ -217,7 +217,7 @@ def _hypotheses(given: object) -> tuple[tuple[TestResult, ...], Float64Array]:
         )
     pvalues = [result.pvalue for result in results] if results else listed
     array = pvalues if isinstance(pvalues, np.ma.MaskedArray) else np.asarray(pvalues)
-    if array.dtype == np.float64 and not isinstance(array, np.ma.MaskedArray):
+    if array.dtype == np.float64 and not isinstance(array, np.ma.MaskedArray) and np.isnan(array).any():
         array = np.where(np.isnan(array), 1.0, array)
     values = _check.sample("results_or_pvalues", array)
     if values.size and not (values.min() >= 0 and values.max() <= 1):
