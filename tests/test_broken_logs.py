@@ -67,6 +67,14 @@ def ratio(**fields: Any) -> dict[str, Any]:
     return {"metrics": {"m": {"kind": "ratio", "numerator": "revenue", "denominator": "views", **fields}}}
 
 
+def quantile(**fields: Any) -> dict[str, Any]:
+    return metric(**{"kind": "quantile", "q": 0.5, **fields})
+
+
+def paired(**fields: Any) -> dict[str, Any]:
+    return metric(kind="paired", **fields)
+
+
 def table(engine: str, values: dict[str, Any]) -> Any:
     """The columns as a table of an engine."""
     arrow = pa.table(values)
@@ -177,6 +185,25 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("a cap at zero", {"revenue": first(5.0, ROW * 0.0)}, metric(cap={"quantile": 0.5}), ["0.5 quantile of `revenue`"]),
     ("sums that overflow", {"revenue": REVENUE * 1e307}, {}, ["`revenue`"]),
     ("a square that overflows", {"revenue": first(1e200)}, {}, ["`revenue`"]),
+    ("a quantile of a column that is not there", {"revenue": None}, quantile(), ["no column `revenue`"]),
+    ("a quantile of text", {"revenue": ["x"] * N}, quantile(), ["`m` needs numbers", "`revenue` holds text"]),
+    (
+        "a quantile with an infinite value",
+        {"revenue": first(np.inf)},
+        quantile(),
+        ["`revenue` is infinite in 1 of 120"],
+    ),
+    ("a quantile with a null", {"revenue": first(None)}, quantile(), ["`revenue`", "1 of 120 rows", "drop", "zero"]),
+    ("a quantile of totals with a nan", {"revenue": first(np.nan)}, quantile(per="unit"), ["`revenue`", "1 of 120"]),
+    (
+        "no unit in two variants",
+        {},
+        paired(),
+        ["no units of the control 'control'", "120 units are not in every variant", "nothing can be compared"],
+    ),
+    ("a pair with a null", {"user": ROW // 2, "revenue": first(None)}, paired(), ["`revenue`", "1 of 120 rows"]),
+    ("pairs of text", {"user": ROW // 2, "revenue": ["x"] * N}, paired(), ["`revenue` holds text"]),
+    ("pairs that overflow", {"user": ROW // 2, "revenue": first(1e200)}, paired(), ["`revenue`", "too large to be"]),
     ("a covariate that overflows", {"before": REVENUE * 1e200}, metric(covariates="before"), ["`before`"]),
 ]
 
@@ -267,6 +294,57 @@ ANSWERED: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ),
     ("a covariate that is the outcome", {}, metric(covariates="revenue"), ["NO_DATA", "the variance is zero"]),
     ("a covariate that explains everything", {"before": REVENUE * 2}, metric(covariates="before"), ["NO_DATA"]),
+    ("a quantile of a constant", {"revenue": [0.1] * N}, quantile(), ["SUCCESS_NOT_SHOWN"]),
+    ("a quantile of one constant each", {"revenue": 1.0 + TREATED}, quantile(q=0.999), ["SUCCESS_NOT_SHOWN"]),
+    ("a quantile beyond the values", {"revenue": REVENUE * (1 + TREATED)}, quantile(q=0.999), ["SUCCESS_NOT_SHOWN"]),
+    (
+        "a quantile of one unit a variant",
+        {"user": TREATED},
+        quantile(),
+        ["NO_DATA: `m` of treatment: the control has 1 unit(s), and at least 2 are needed"],
+    ),
+    (
+        "a quantile that every unit has alike",
+        {"user": ROW // 4 * 2 + TREATED, "revenue": 10.0 + TREATED + 5 * (ROW // 2 % 2)},
+        quantile(),
+        ["NO_DATA", "the same share of its values below the quantile"],
+    ),
+    (
+        "a quantile with contaminated units",
+        {"user": [3, 2, *ROW[2:].tolist()]},
+        quantile(),
+        ["CHECK_FAILED: contamination"],
+    ),
+    (
+        "a quantile whose values one variant lacks",
+        {"revenue": gaps(REVENUE, 2, slice(1, None, 2))},
+        quantile(missing="drop"),
+        ["CHECK_FAILED: missing:m", "control 0.00%, treatment 50.00%"],
+    ),
+    (
+        "a tenth of the pairs lost",
+        {"user": np.where(ROW < 12, ROW, ROW // 2 + 1000)},
+        paired(),
+        ["BLOCKED", "CHECK_FAILED: pairs: 12 of 66 units not in every variant"],
+    ),
+    (
+        "pairs with one difference",
+        {"user": ROW // 2, "revenue": 0.1 * (ROW // 2) + 0.7 * TREATED},
+        paired(),
+        ["NO_DATA", "every pair has the same difference"],
+    ),
+    (
+        "one pair",
+        {name: list(values)[:2] for name, values in columns(user=ROW // 2).items()},
+        paired(),
+        ["NO_DATA: `m` of treatment: there are 1 pair(s), and at least 2 are needed"],
+    ),
+    (
+        "pairs whose values one side lacks",
+        {"user": ROW // 2, "revenue": gaps(REVENUE, 2, slice(1, None, 2))},
+        paired(missing="drop"),
+        ["BLOCKED", "CHECK_FAILED: missing:m", "control 0.00%, treatment 50.00%"],
+    ),
     ("whole numbers that floats cannot tell apart", {"revenue": (2**62 + ROW)}, {}, ["NO_DATA"]),
     ("numbers too small to square", {"revenue": REVENUE * 1e-200}, {}, ["NO_DATA"]),
 ]

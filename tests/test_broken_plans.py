@@ -27,6 +27,14 @@ def metric(**fields: Any) -> dict[str, Any]:
     return {"metrics": {"revenue": changed}}
 
 
+def quantile(**fields: Any) -> dict[str, Any]:
+    return metric(**{"kind": "quantile", "q": 0.99, **fields})
+
+
+def paired(**fields: Any) -> dict[str, Any]:
+    return metric(kind="paired", **fields)
+
+
 def guardrail(margin: Any) -> dict[str, Any]:
     return metric(role="guardrail", margin=margin)
 
@@ -79,6 +87,37 @@ FIELDS: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     ("proportion of rows", metric(kind="proportion", value="ROWS"), ["`value` must be a column of 0 and 1"]),
     ("cap of a proportion", metric(kind="proportion", cap={"value": 1}), ["`metrics.revenue.cap` is not a field"]),
+    ("no quantile", quantile(q=DROP), ["`metrics.revenue.q` must be given"]),
+    ("quantile of nothing", quantile(value=DROP), ["`metrics.revenue.value` must be given"]),
+    ("quantile 0", quantile(q=0), ["`metrics.revenue`", "`q` must be between 0 and 1; got 0"]),
+    ("quantile 1", quantile(q=1), ["`q` must be between 0 and 1; got 1"]),
+    ("quantile in per cent", quantile(q=99), ["`q` must be between 0 and 1; got 99"]),
+    ("quantile nan", quantile(q=math.nan), ["`q` must be between 0 and 1; got nan"]),
+    ("quantile as text", quantile(q="p99"), ["`q` must be a number; got 'p99'"]),
+    ("quantile null", quantile(q=None), ["`q` must be a number; got None"]),
+    ("several quantiles", quantile(q=[0.5, 0.99]), ["`q` must be a number; got [0.5, 0.99] (list)"]),
+    ("quantile per event", quantile(per="event"), ["`per` must be one of 'unit', 'row'; got 'event'"]),
+    ("quantile per null", quantile(per=None), ["`per` must be one of 'unit', 'row'; got None"]),
+    ("quantile of rows", quantile(value="ROWS"), ["`value` must be a column where `per` is 'row'", "ROWS"]),
+    ("buckets of no width", quantile(accuracy=0), ["`accuracy` must be between 0 and 0.5; got 0"]),
+    ("buckets too wide", quantile(accuracy=0.5), ["`accuracy` must be between 0 and 0.5; got 0.5"]),
+    ("buckets too narrow", quantile(accuracy=1e-6), ["`accuracy` must be at least 1e-05; got 1e-06"]),
+    ("covariates of a quantile", quantile(covariates="before"), ["`covariates` must not be given for a quantile"]),
+    ("cap of a quantile", quantile(cap={"value": 1}), ["`metrics.revenue.cap` is not a field"]),
+    ("covariates of pairs", paired(covariates="before"), ["`covariates` must not be given for a paired metric"]),
+    ("cap of pairs", paired(cap={"value": 1}), ["`metrics.revenue.cap` is not a field"]),
+    ("pairs of nothing", paired(value=DROP), ["`metrics.revenue.value` must be given"]),
+    ("pairs of an empty name", paired(value=" "), ["`metrics.revenue`", "`value` must not be empty"]),
+    (
+        "pairs with others",
+        {"metrics": {"revenue": MEAN, "latency": {"kind": "paired", "value": "ms"}}},
+        ["`metrics` must be all paired or none; got 'latency', which is, and 'revenue', which is not"],
+    ),
+    (
+        "pairs of rows",
+        {"unit": "ROWS", **paired()},
+        ["`unit` must name a column for paired metrics", "ROWS"],
+    ),
     ("unit as number", {"unit": 3}, ["`unit` must be text; got 3"]),
     ("unit empty", {"unit": ""}, ["`unit` must not be empty"]),
     ("variant blank", {"variant": "  "}, ["`variant` must not be empty"]),
