@@ -79,10 +79,11 @@ def test_the_coverage_of_bootstrap_intervals_and_its_page():
             assert within(found[data, sizes, "little"], LARGE, 2)
 
 
-TAIL = """With 20 normal units in a variant only "studentised" has the wider tails of the t distribution. In equal variants the
-skewness of both cancels, and "percentile" does well; "bca" of a mean follows the largest values of the sample, and holds
-the truth least often. With few units in one variant none is nominal for skewed data, and with sigma 2 all fail, because
-the sample does not show the tail that moves the mean: `permutation_test` answers whether there is an effect, and a
-capped metric how large it is. The little bootstraps, of parts of n^0.6 units, agree with the whole bootstrap for tails up
-to sigma 1, and hold the truth less often than it does where they are heavier.
+TAIL = """With 20 normal units in a variant only "studentised" has the wider tails of the t distribution. In equal
+variants the skewness of both cancels, and "percentile" does well; "bca" of a mean follows the largest
+values of the sample, and holds the truth least often. With few units in one variant none is nominal for
+skewed data, and with sigma 2 all fail, because the sample does not show the tail that moves the mean:
+`permutation_test` answers whether there is an effect, and a capped metric how large it is. The little
+bootstraps, of parts of n^0.6 units, agree with the whole bootstrap for tails up to sigma 1, and hold the
+truth less often than it does where they are heavier.
 """
