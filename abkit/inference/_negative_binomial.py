@@ -15,6 +15,7 @@ from abkit.evidence import BaseEffect, ConfidenceSet, Interval, NoInterval, side
 from abkit.types import Alternative, Null, Relative, RelativeMethod
 
 SMALLEST, LARGEST = 1e-8, 1e8
+STEPS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,17 @@ class _Arm:
         """The rate of highest likelihood, where the weighted residuals add up to zero."""
         if self.exposure.min() == self.exposure.max() or a == 0 or self.pooled == 0:
             return self.pooled
-        high = float((self.events / self.exposure).max())
-
-        def residual(rate: float) -> float:
-            return float(self.units @ ((self.events - rate * self.exposure) / (1 + a * rate * self.exposure)))
-
-        return bisect(residual, 0.0, high)
+        # the sum of residuals is convex and falling in the rate: from below, Newton's steps never pass its zero
+        rate, step = self.pooled, math.inf
+        for _ in range(STEPS):
+            if not abs(step) > 1e-15 * rate:
+                break
+            weight = 1 / (1 + a * rate * self.exposure)
+            residual = float(self.units @ ((self.events - rate * self.exposure) * weight))
+            slope = float(self.units @ (self.exposure * (1 + a * self.events) * weight * weight))
+            following = max(rate + residual / slope, 0.0)
+            rate, step = following, following - rate
+        return rate
 
     def information(self, a: float) -> float:
         """Of the log rate."""
