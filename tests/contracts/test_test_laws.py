@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
@@ -131,7 +132,8 @@ def test_samples_and_their_statistics_agree(test, data, alternative):
     if of_rows.reason:
         assert (of_rows.reason, of_rows.effect) == (of_statistics.reason, of_statistics.effect)
     else:
-        assert of_rows == of_statistics
+        # only the rows show whether they are few or skewed
+        assert replace(of_rows, caution=None) == replace(of_statistics, caution=None)
 
 
 @each(OF_STATISTICS)
