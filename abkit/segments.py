@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -114,5 +115,8 @@ def _tests(report: Report, column: str, metric: str, variant: str) -> dict[str, 
     return {
         row.segment.removeprefix(prefix): row.test
         for row in rows
-        if row.segment is not None and row.segment.startswith(prefix) and row.test is not None and row.test.stderr > 0
+        if row.segment is not None
+        and row.segment.startswith(prefix)
+        and row.test is not None
+        and 0 < row.test.stderr < math.inf  # that of a quantile beyond the data is infinite
     }

@@ -195,6 +195,7 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ),
     ("a quantile with a null", {"revenue": first(None)}, quantile(), ["`revenue`", "1 of 120 rows", "drop", "zero"]),
     ("a quantile of totals with a nan", {"revenue": first(np.nan)}, quantile(per="unit"), ["`revenue`", "1 of 120"]),
+    ("a quantile of units in both variants", {"user": ROW // 2}, quantile(), ["60 units are in several variants"]),
     (
         "no unit in two variants",
         {},
@@ -295,6 +296,18 @@ ANSWERED: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("a covariate that is the outcome", {}, metric(covariates="revenue"), ["NO_DATA", "the variance is zero"]),
     ("a covariate that explains everything", {"before": REVENUE * 2}, metric(covariates="before"), ["NO_DATA"]),
     ("a quantile of a constant", {"revenue": [0.1] * N}, quantile(), ["SUCCESS_NOT_SHOWN"]),
+    (
+        "a quantile of no values",
+        {"revenue": pa.array([None] * N, pa.float64())},
+        quantile(missing="drop"),
+        ["NO_DATA", "no units in the control"],
+    ),
+    (
+        "pairs without values",
+        {"user": ROW // 2, "revenue": pa.array([None] * N, pa.float64())},
+        paired(missing="drop"),
+        ["NO_DATA", "no units in the control"],
+    ),
     ("a quantile of one constant each", {"revenue": 1.0 + TREATED}, quantile(q=0.999), ["SUCCESS_NOT_SHOWN"]),
     ("a quantile beyond the values", {"revenue": REVENUE * (1 + TREATED)}, quantile(q=0.999), ["SUCCESS_NOT_SHOWN"]),
     (

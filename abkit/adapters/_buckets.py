@@ -69,6 +69,8 @@ def bucketed(query: Query) -> tuple[Query, dict[str, Spread]]:
     sources = {metric: _source(query, block, buckets) for metric, (block, buckets) in chosen.items()}
     counted = {source: _histograms(query, source) for source in dict.fromkeys(sources.values())}
     spreads, rows, names, blocks = {}, query.rows, dict(query.row_names), list(query.request.blocks)
+    for place, source in enumerate(counted):
+        rows = rows if source.per_unit else _with_keys(rows, _value(query, source), source.accuracy, f"place{place}")
     for i, (metric, (block, buckets)) in enumerate(chosen.items()):
         source = sources[metric]
         bounds = _bounds(counted[source], buckets.q)
@@ -78,7 +80,7 @@ def bucketed(query: Query) -> tuple[Query, dict[str, Spread]]:
         )
         if columns:
             names |= {column: f"rank{i}_{j}" for j, column in enumerate(columns)}
-            rows = _with_ranks(query, rows, source, bounds, f"rank{i}")
+            rows = _with_ranks(rows, f"place{list(counted).index(source)}", bounds, f"rank{i}")
         blocks[blocks.index(block)] = _counting(block, columns)
     request = replace(query.request, blocks=tuple(blocks))
     return replace(query, request=request, rows=rows, row_names=names), spreads
@@ -95,7 +97,7 @@ def _histograms(query: Query, source: Source) -> dict[tuple[int, tuple[str, ...]
     import narwhals as nw
 
     values = (_unit_values if source.per_unit else _row_values)(query, source)
-    keyed = _with_keys(values.filter(~nw.col("value").is_null()), nw.col("value"), source.accuracy)
+    keyed = _with_keys(values.filter(~nw.col("value").is_null()), nw.col("value"), source.accuracy, "key")
     groups = ["low", *(f"segment{i}" for i in range(len(query.request.segments)))]
     found = collect(keyed.group_by(*groups, "key").agg(nw.len().alias("values")).head(MOST_BUCKETS + 1))
     if len(found) > MOST_BUCKETS:
@@ -152,28 +154,27 @@ def _value(query: Query, source: Source) -> nw.Expr:
     return value.fill_null(0.0) if source.zero else value
 
 
-def _with_keys(frame: Frame, value: nw.Expr, accuracy: float) -> Frame:
-    """The column `key`, as `Histogram.key_of` has it; PostgreSQL knows no logarithm of zero."""
+def _with_keys(frame: Frame, value: nw.Expr, accuracy: float, name: str) -> Frame:
+    """A column of keys, as `Histogram.key_of` has it; PostgreSQL knows no logarithm of zero."""
     import narwhals as nw
 
     log_gamma, offset = Histogram.scale(accuracy)
     frame = frame.with_columns(size=nw.when(value == 0).then(nw.lit(1.0)).otherwise(value.abs()))
     place = (nw.col("log") / log_gamma).ceil().cast(nw.Float64) + offset
     signed = nw.when(value > 0).then(place).otherwise(nw.when(value < 0).then(-place).otherwise(nw.lit(0.0)))
-    return logarithm(frame, "size", "log").with_columns(key=signed)
+    return logarithm(frame, "size", "log").with_columns(signed.alias(name))
 
 
-def _with_ranks(query: Query, rows: Frame, source: Source, bounds: dict[int, int], name: str) -> Frame:
+def _with_ranks(rows: Frame, key: str, bounds: dict[int, int], name: str) -> Frame:
     """Whether each row is before the bucket of its variant's quantile, and whether it is not after it."""
     import narwhals as nw
 
     def any_variant(within: Callable[[int], nw.Expr]) -> nw.Expr:
-        reached = ((nw.col("code") == code) & within(bound) for code, bound in bounds.items())
+        reached = ((nw.col("code") == code) & within(bound) for code, bound in (bounds or {0: 0}).items())
         return flag(reduce(or_, reached)).cast(nw.Float64)
 
-    keyed, key = _with_keys(rows, _value(query, source), source.accuracy), nw.col("key")
-    below, upto = any_variant(lambda bound: key < bound), any_variant(lambda bound: key <= bound)
-    return keyed.with_columns(below.alias(f"{name}_0"), upto.alias(f"{name}_1"))
+    below, upto = any_variant(lambda bound: nw.col(key) < bound), any_variant(lambda bound: nw.col(key) <= bound)
+    return rows.with_columns(below.alias(f"{name}_0"), upto.alias(f"{name}_1"))
 
 
 def _bounds(histograms: dict[tuple[int, tuple[str, ...]], Histogram], q: float) -> dict[int, int]:
