@@ -12,9 +12,12 @@ from abkit._check import Float64Array
 from abkit.evidence import TestResult, run_test
 from abkit.inference._bootstrap_draws import METHODS, Draws, Method, Plan, Statistic, draws_of
 from abkit.inference._bootstrap_effect import NO_SPREAD, Bend, BootstrapEffect
+from abkit.inference._caution import mean_caution
 from abkit.inference._resample import generator, pair
 from abkit.inference._thresholds import Thresholds
 from abkit.types import Alternative, Null
+
+INSTEAD = "use permutation_test for whether there is an effect, or cap the metric"
 
 
 def bootstrap_test(  # noqa: PLR0913
@@ -97,7 +100,9 @@ def bootstrap_test(  # noqa: PLR0913
         raise ValueError(
             f"`treatment` must have the control's number of resamples; got {len(t.draws)} and {len(c.draws)}."
         )
-    return run_test(f"bootstrap, {method}", _effect(c, t, method), alternative, null)
+    plain = statistic == "mean" and clusters is None
+    caution = mean_caution(control, treatment, INSTEAD) if plain else None
+    return run_test(f"bootstrap, {method}", _effect(c, t, method), alternative, null, caution)
 
 
 def _of_one_variant(clusters: tuple[object, object]) -> tuple[object, object]:

@@ -13,6 +13,7 @@ from abkit import _check
 from abkit._check import Float64Array
 from abkit.evidence import BaseEffect, ConfidenceSet, NoInterval, TestResult, run_test
 from abkit.inference._assignments import Design, Masks
+from abkit.inference._caution import mean_caution
 from abkit.inference._resample import BLOCK, IntArray, generator, in_tasks, observations, pair
 from abkit.inference._thresholds import Thresholds
 from abkit.types import Alternative, Null, Relative, RelativeMethod
@@ -20,6 +21,9 @@ from abkit.types import Alternative, Null, Relative, RelativeMethod
 Statistic = Literal["mean"] | Callable[..., Any]
 Labels = tuple[object, object]
 NOT_SHIFTED = "only the mean's permutation test is inverted; for medians and other quantiles use `quantile_test`"
+
+
+SHIFT = "exact is the p-value of no effect on any unit; the interval is of a shift that all units share"
 
 
 def permutation_test(  # noqa: PLR0913
@@ -101,7 +105,9 @@ def permutation_test(  # noqa: PLR0913
         _check.choice("statistic", statistic, ("mean",))
     rows = _rows(control, treatment, strata, clusters)
     effect = _of_means(rows, resamples, rng) if not callable(statistic) else _of(rows, statistic, resamples, rng)
-    return run_test("permutation", effect, alternative, null)
+    plain = not callable(statistic) and strata is None and clusters is None
+    caution = mean_caution(control, treatment, SHIFT) if plain else None
+    return run_test("permutation", effect, alternative, null, caution)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

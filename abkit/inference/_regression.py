@@ -10,6 +10,7 @@ import numpy as np
 from abkit import _check
 from abkit._check import Float64Array
 from abkit.evidence import TestResult, run_test
+from abkit.inference._caution import mean_caution
 from abkit.inference._labels import Groups, grouped, one_group
 from abkit.inference._least_squares import Fit, least_squares
 from abkit.inference._mean_effect import MeanEffect
@@ -115,14 +116,13 @@ def regression_test(  # noqa: PLR0913 - the choices of a regression
     if arms[0].names != arms[1].names:
         raise ValueError(f"`treatment` must hold the variables of `control`, {arms[0].names}; got {arms[1].names}.")
     chosen = _chosen(covariance, arms, interactions=bool(interactions), clusters=clusters, strata=strata)
-    caution = None
+    caution = None if clusters is not None else _outcome_caution(arms)
     if chosen == "linearised" or (clusters is None and strata is None and chosen in arms[0].served):
         effect = effect_of_comoments(arms[0].comoments(), arms[1].comoments(), chosen, interactions=bool(interactions))
     else:
         fit = _fit(arms, strata, interactions=bool(interactions))
-        effect, caution = _effect(
-            fit, chosen, None if clusters is None else grouped("clusters", clusters, _sizes(arms))
-        )
+        effect, few = _effect(fit, chosen, None if clusters is None else grouped("clusters", clusters, _sizes(arms)))
+        caution = few or caution
     return run_test(f"regression, {chosen}", effect, alternative, null, caution)
 
 
@@ -224,6 +224,11 @@ def _effect(fit: Fit, covariance: str, clusters: Groups | None) -> tuple[MeanEff
         float(fit.means[0]), float(fit.means[1]), float(matrix[0, 0]), float(matrix[1, 1]), float(matrix[0, 1]), df
     )
     return effect, caution
+
+
+def _outcome_caution(arms: tuple[_Arm, _Arm]) -> str | None:
+    outcomes = [arm.data if isinstance(arm.data, CoMoments) else np.asarray(arm.data)[:, 0] for arm in arms]
+    return mean_caution(*outcomes, "use permutation_test")
 
 
 def _caution(covariance: str, clusters: int, fewest: int, df: float) -> str | None:

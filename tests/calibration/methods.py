@@ -17,13 +17,17 @@ Ask = Callable[[Any, Any, np.random.Generator], ab.TestResult]
 
 @dataclass(frozen=True)
 class Method:
-    """A method, the page's title of it, and what to use where it misses its nominal error rate."""
+    """A method, the page's title of it, and what to use where it misses its nominal error rate.
+
+    `counts`: it sees successes only, so that samples with the same ones are asked once.
+    """
 
     name: str
     ask: Ask
     instead: str
     largest: int = 20_000
     slow: bool = False
+    counts: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,12 @@ class Setting:
         return f"{self.data}, {self.n:,} {self.split}"
 
 
+OPTIONS: dict[str, Any] = {"largest": 20_000, "slow": False, "counts": False}
+
+
 def plain(test: str, instead: str, **keywords: Any) -> Method:
     """A method that takes two samples as they are."""
-    largest, slow = keywords.pop("largest", 20_000), keywords.pop("slow", False)
+    largest, slow, counts = (keywords.pop(name, value) for name, value in OPTIONS.items())
     shown = "".join(f", {value}" for key, value in keywords.items() if key in ("method", "q", "covariance"))
     random = keywords.pop("random", False)
 
@@ -54,7 +61,7 @@ def plain(test: str, instead: str, **keywords: Any) -> Method:
         result: ab.TestResult = getattr(ab, test)(control, treatment, **seed, **keywords)
         return result
 
-    return Method(f"{test}{shown}", ask, instead, largest, slow)
+    return Method(f"{test}{shown}", ask, instead, largest, slow, counts)
 
 
 MEANS = (
@@ -78,12 +85,14 @@ MEANS = (
 RANKS = (plain("mann_whitney_test", "brunner_munzel_test"), plain("brunner_munzel_test", "mann_whitney_test"))
 BINARY = (
     *(
-        plain("proportion_test", "exact_test", method=method)
+        plain("proportion_test", "exact_test", method=method, counts=True)
         for method in ("score", "miettinen-nurminen", "wald", "newcombe", "agresti-caffo")
     ),
-    plain("exact_test", "proportion_test, whose error rate is nearer to nominal on average", method="fisher"),
-    plain("exact_test", "exact_test, fisher", method="barnard", largest=200, slow=True),
-    plain("exact_test", "exact_test, fisher", method="boschloo", largest=200, slow=True),
+    plain(
+        "exact_test", "proportion_test, whose error rate is nearer to nominal on average", method="fisher", counts=True
+    ),
+    plain("exact_test", "exact_test, fisher", method="barnard", largest=200, slow=True, counts=True),
+    plain("exact_test", "exact_test, fisher", method="boschloo", largest=200, slow=True, counts=True),
 )
 QUANTILES = (0.5, 0.9, 0.99)
 
@@ -132,17 +141,19 @@ def of_events(n: int) -> Iterator[Setting]:
     def totals(rows: Array) -> ab.Events:
         return ab.Events(int(rows[:, 0].sum()), float(rows[:, 1].sum()))
 
-    def method(name: str, summarise: Callable[[Array], Any], instead: str, largest: int = 20_000) -> Method:
+    def method(
+        name: str, summarise: Callable[[Array], Any], instead: str, largest: int = 20_000, *, slow: bool = False
+    ) -> Method:
         def ask(control: Any, treatment: Any, rng: np.random.Generator) -> ab.TestResult:
             result: ab.TestResult = ab.rate_test(summarise(control), summarise(treatment), method=name)
             return result
 
-        return Method(f"rate_test, {name}", ask, instead, largest)
+        return Method(f"rate_test, {name}", ask, instead, largest, slow)
 
     poisson = (method("score", totals, "rate_test, quasi"), method("quasi", lambda rows: rows, "rate_test, score"))
     relative = (
         method("exact", totals, "rate_test, quasi"),
-        method("negative-binomial", lambda rows: rows, "rate_test, quasi", 200),
+        method("negative-binomial", lambda rows: rows, "rate_test, quasi", 200, slow=True),
     )
     for name, spread in (("events, Poisson", 0.0), ("events, overdispersed", 1.0)):
         yield Setting(name, "50:50", n, draw(spread), 0.1, poisson)
