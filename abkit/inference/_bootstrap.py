@@ -13,6 +13,7 @@ from abkit.evidence import TestResult, run_test
 from abkit.inference._bootstrap_draws import METHODS, Draws, Method, Plan, Statistic, draws_of
 from abkit.inference._bootstrap_effect import NO_SPREAD, Bend, BootstrapEffect
 from abkit.inference._caution import mean_caution
+from abkit.inference._poisson_bootstrap import PoissonBootstrap
 from abkit.inference._resample import generator, pair
 from abkit.inference._thresholds import Thresholds
 from abkit.types import Alternative, Null
@@ -100,7 +101,8 @@ def bootstrap_test(  # noqa: PLR0913
         raise ValueError(
             f"`treatment` must have the control's number of resamples; got {len(t.draws)} and {len(c.draws)}."
         )
-    plain = statistic == "mean" and clusters is None
+    streamed = isinstance(control, PoissonBootstrap) or isinstance(treatment, PoissonBootstrap)
+    plain = statistic == "mean" and clusters is None and not streamed
     caution = mean_caution(control, treatment, INSTEAD) if plain else None
     return run_test(f"bootstrap, {method}", _effect(c, t, method), alternative, null, caution)
 

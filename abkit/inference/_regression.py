@@ -227,8 +227,8 @@ def _effect(fit: Fit, covariance: str, clusters: Groups | None) -> tuple[MeanEff
 
 
 def _outcome_caution(arms: tuple[_Arm, _Arm]) -> str | None:
-    outcomes = [arm.data if isinstance(arm.data, CoMoments) else np.asarray(arm.data)[:, 0] for arm in arms]
-    return mean_caution(*outcomes, "use permutation_test")
+    c, t = (arm.data if isinstance(arm.data, CoMoments) else np.asarray(arm.data)[:, 0] for arm in arms)
+    return mean_caution(c, t, "use permutation_test")
 
 
 def _caution(covariance: str, clusters: int, fewest: int, df: float) -> str | None:
