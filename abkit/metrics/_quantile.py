@@ -35,8 +35,8 @@ class Quantile(Metric):
         "row": of all rows, where the rows of a unit may depend on each other; a unit with many rows counts for
         more. "unit": of units, whose rows are added up. The same where each unit has one row.
     accuracy : float
-        Largest relative error of the values reported, from 1e-5 up to 0.5. The engine counts rows in buckets of this
-        width, and only the counts come back.
+        Largest relative error of the values reported, at least 1e-5 and below 0.5. The engine counts values in
+        logarithmic buckets, and only the counts come back.
     role, direction, margin, missing
         See `Metric`. There are no covariates: a quantile is not adjusted by them.
 
@@ -44,7 +44,7 @@ class Quantile(Metric):
     -----
     Tested by `quantile_test` of the two histograms. With rows, the variance of the share of them below the quantile
     is that of a ratio clustered by unit, over that of independent rows: the design effect. It is measured at the
-    bucket of the variant's own quantile, and used for the variant's segments too.
+    bucket of the variant's own quantile, within a segment too, on the segment's rows.
 
     A quantile costs the engine one query more, since it must be known before the rows below it are counted.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -173,6 +174,45 @@ def test_the_test_is_that_of_the_rows_with_units_as_clusters() -> None:
         raw = ab.quantile_test(sides[0]["ms"].to_numpy(), sides[1]["ms"].to_numpy(), q=q, clusters=clusters)
         assert found.pvalue == pytest.approx(raw.pvalue, rel=1e-9)
         assert ends(found) == pytest.approx(ends(raw), rel=1e-9)
+
+
+def test_a_quantile_is_decided_on_like_any_metric() -> None:
+    rng = np.random.default_rng(1)
+    user = rng.integers(0, 2000, 20_000)
+    log = pd.DataFrame({"user": user, "variant": np.where(user % 2, "new", "old")})
+    log["ms"] = np.exp(4 + 0.5 * rng.normal(size=2000)[user] + rng.normal(size=20_000)) * np.where(user % 2, 0.9, 1)
+    slow = {"kind": "quantile", "value": "ms", "q": 0.99, "direction": "decrease", "role": "guardrail"}
+    metrics = {
+        "typical": {"kind": "quantile", "value": "ms", "q": 0.5, "direction": "decrease"},
+        "slow": {**slow, "margin": {"relative": 0.1}},
+        "slow, in ms": {**slow, "margin": 100},
+        "user": {**slow, "role": "deterioration", "per": "unit"},
+    }
+    plan_ = {"unit": "user", "variant": "variant", "control": "old", "metrics": metrics}
+    assert ab.Experiment.from_dict(ab.Experiment.from_dict(plan_).to_dict()) == ab.Experiment.from_dict(plan_)
+    decision = ab.decide(plan_, log)
+    statuses = {metric.metric: metric.status for metric in decision.metrics}
+    assert decision.verdict == "promote"
+    assert statuses == {
+        "typical": "superior", "slow": "noninferior", "slow, in ms": "noninferior", "user": "inconclusive"
+    }  # fmt: skip
+    log["ms"] *= np.where(user % 2, 1.5, 1)
+    assert ab.decide(plan_, log).verdict == "rollback"
+
+
+@pytest.mark.parametrize("size", [6, 20, 60])
+def test_a_quantile_beyond_few_values_is_reported_and_shows_nothing(size: int) -> None:
+    rng = np.random.default_rng(size)
+    row = np.arange(size)
+    log = pd.DataFrame({"user": row // 2, "variant": np.where(row // 2 % 2, "new", "old")})
+    log["x"] = rng.exponential(size=size) * rng.choice([-1, 0, 1], size)
+    metrics = {f"{q} {per}": ab.Quantile("x", q, per=per) for q in (0.01, 0.5, 0.99) for per in ("unit", "row")}
+    log["part"] = log["user"] % 3
+    plan_ = ab.Experiment(unit="user", variant="variant", control="old", metrics=metrics, segments="part")
+    report = plan_.analyze(log)
+    json.dumps(report.to_dict(), allow_nan=False)
+    assert str(report)
+    assert ab.decide(plan_, report).verdict == "continue"
 
 
 def test_rows_that_cluster_widen_the_interval() -> None:
