@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -200,7 +201,8 @@ def test_without_covariates_hc2_has_the_standard_error_of_welch(seed):
     (c, t), _, _ = data(seed, k=0)
     a, b = regression_test(c[:, 0], t[:, 0]), welch_test(c[:, 0], t[:, 0])
     assert (a.estimate, a.stderr) == pytest.approx((b.estimate, b.stderr), rel=1e-13)
-    assert regression_test(Moments.from_sample(c[:, 0]), Moments.from_sample(t[:, 0])) == a
+    of_statistics = regression_test(Moments.from_sample(c[:, 0]), Moments.from_sample(t[:, 0]))
+    assert of_statistics == replace(a, caution=None)
     assert a.method == "regression, HC2"
 
 
