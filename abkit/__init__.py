@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from abkit.metrics import Quantile as Quantile
     from abkit.metrics import Rate as Rate
     from abkit.metrics import Ratio as Ratio
+    from abkit.metrics import Trend as Trend
     from abkit.replay import Replay as Replay
     from abkit.replay import aa_replay as aa_replay
     from abkit.report import Report as Report
@@ -109,7 +110,7 @@ _HOMES = {
         "welch_test",
         "z_test",
     ),
-    "abkit.metrics": ("Count", "Mean", "Metric", "Paired", "Proportion", "Quantile", "Rate", "Ratio"),
+    "abkit.metrics": ("Count", "Mean", "Metric", "Paired", "Proportion", "Quantile", "Rate", "Ratio", "Trend"),
     "abkit.replay": ("Replay", "aa_replay"),
     "abkit.report": ("Report",),
     "abkit.sequential": ("FixedHorizon",),

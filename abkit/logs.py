@@ -24,12 +24,21 @@ def label_name(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One number per unit: its rows added up, their largest value, or the one value that they all have."""
+    """One number per unit: its rows added up, their largest value, or the one value that they all have.
+
+    `slope_over` names a column of days and how many: the sum is then weighted so that it is the slope over these days.
+    """
 
     column: str
     per_unit: Literal["sum", "max", "same"]
     cap: Cap | None = None
     binary: bool = False
+    slope_over: tuple[str, int] | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+        return (self.column, self.slope_over[0]) if self.slope_over else (self.column,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,7 @@ class Block:
 
     def gaps(self, missing: Collection[str]) -> list[str]:
         """The columns of this metric that are among those with missing values, in order."""
-        return sorted({*self.present, *(variable.column for variable in self.variables)} & set(missing))
+        return sorted({*self.present, *(c for variable in self.variables for c in variable.columns)} & set(missing))
 
 
 def gaps_of(metric: str) -> str:
@@ -82,7 +91,7 @@ class Request:
         """Every column that is read, once, in order."""
         named = [*([self.unit] if self.unit != ROWS else []), self.variant, *self.segments, *self.key]
         named += [self.exposure] if self.exposure else []
-        named += [variable.column for block in self.blocks for variable in block.variables]
+        named += [c for block in self.blocks for variable in block.variables for c in variable.columns]
         return tuple(dict.fromkeys(named))
 
 

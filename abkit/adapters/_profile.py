@@ -45,11 +45,11 @@ def check_columns(schema: dict[str, nw.dtypes.DType], request: Request) -> None:
     """Every column must be there, and what is measured must be a number."""
     _check_names(schema, request)
     for block in request.blocks:
-        for variable in block.variables:
-            dtype = schema.get(variable.column)
+        for column in (column for variable in block.variables for column in variable.columns):
+            dtype = schema.get(column)
             if dtype is not None and not (dtype.is_numeric() or dtype.is_boolean()):
                 raise DataError(
-                    f"the metric `{block.metric}` needs numbers, and the column `{variable.column}` holds "
+                    f"the metric `{block.metric}` needs numbers, and the column `{column}` holds "
                     f"{_kind(dtype)}; convert it or measure another column."
                 )
     if request.exposure:
@@ -92,7 +92,7 @@ def count_rows(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], req
     """Count what is dropped, and what is missing among the rows that are kept."""
     import narwhals as nw
 
-    measured = [c for c in dict.fromkeys(v.column for b in request.blocks for v in b.variables) if c != ROWS]
+    measured = list(dict.fromkeys(c for b in request.blocks for v in b.variables for c in v.columns if c != ROWS))
     binary = {v.column for b in request.blocks for v in b.variables if v.binary and not schema[v.column].is_boolean()}
     kept = keep_rows(schema, request)
     drops = {"without_variant": is_missing(schema, request.variant)}
@@ -142,11 +142,11 @@ def count_rows(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], req
 def refuse_missing(profile: Profile, request: Request) -> None:
     """A null outcome is an error until the plan says what it means."""
     for block in request.blocks:
-        for variable in block.variables:
-            rows = profile.missing.get(variable.column, 0)
+        for column in (column for variable in block.variables for column in variable.columns):
+            rows = profile.missing.get(column, 0)
             if rows and block.missing == "error":
                 raise DataError(
-                    f"the column `{variable.column}` of the metric `{block.metric}` is null or nan in {rows:,} of "
+                    f"the column `{column}` of the metric `{block.metric}` is null or nan in {rows:,} of "
                     f"{profile.rows:,} rows; say what that means with `missing`: drop (leave these rows out of the "
                     "metric), zero (count them as 0), or error (as now)."
                 )

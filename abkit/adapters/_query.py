@@ -124,7 +124,7 @@ def clean_rows(frame: Frame, schema: Schema, request: Request, labels: list[Labe
     for number, label in reversed(list(enumerate(labels))):
         if label.value is not None:
             code = nw.when(nw.col(request.variant) == nw.lit(label.value)).then(nw.lit(number)).otherwise(code)
-    measured = dict.fromkeys(v.column for b in request.blocks for v in b.variables if v.column != ROWS)
+    measured = dict.fromkeys(c for b in request.blocks for v in b.variables for c in v.columns if c != ROWS)
     row_names = {column: f"x{i}" for i, column in enumerate(measured)}
     columns = [code.alias("code")]
     columns += [nw.col(request.unit).alias("unit")] if request.unit != ROWS else []
@@ -247,25 +247,46 @@ def _unit_block(
     columns = []
     for variable in block.variables:
         cap = f"_cap{list(thresholds).index(variable)}" if variable in thresholds else ""
-        if variable.column == ROWS:
+        if variable.column == ROWS and not variable.slope_over:
             columns.append(UnitColumn(rows + cap, rows, variable, 0.0, thresholds.get(variable)))
             continue
-        name = query.row_names[variable.column]
-        zero = block.missing == "zero" and variable.column in query.profile.missing
-        shift = 0.0 if cap or variable.binary else shifts.get(variable.column, 0.0)
-        alias = "_".join(filter(None, (variable.per_unit, name, mask, "zero" * zero, "shifted" * bool(shift))))
+        zero = block.missing == "zero" and bool(set(variable.columns) & set(query.profile.missing))
+        plain = not (cap or variable.binary or variable.slope_over)
+        shift = shifts.get(variable.column, 0.0) if plain else 0.0
+        name = "_".join(query.row_names.get(column, "rows") for column in variable.columns)
+        days = str(variable.slope_over[1]) if variable.slope_over else ""
+        alias = "_".join(filter(None, (variable.per_unit, name, days, mask, "zero" * zero, "shifted" * bool(shift))))
         source = name
-        if shift or drop or zero:
+        if shift or drop or zero or variable.slope_over:
             source = f"{alias}_row"
-            value = nw.col(name).fill_null(0.0) if zero else nw.col(name)
-            value = nw.when(nw.col("differ") == 0).then(value) if zero and query.request.key else value
-            value = value - shift if shift else value
+            value = _row_value(query, variable, shift, zero=zero)
             prepared[source] = nw.when(all_present([query.row_names[c] for c in gaps])).then(value) if drop else value
         aggregates[alias] = (source, "sum" if variable.per_unit == "sum" else "max")
         if variable.per_unit == "same":
             aggregates[f"{alias}_low"] = (source, "min")
         columns.append(UnitColumn(alias + cap, alias, variable, shift, thresholds.get(variable)))
     return UnitBlock(block, tuple(columns), rows, drop)
+
+
+def _row_value(query: Query, variable: Variable, shift: float, *, zero: bool) -> nw.Expr:
+    """What a row adds to its unit."""
+    import narwhals as nw
+
+    value = nw.lit(1.0) if variable.column == ROWS else nw.col(query.row_names[variable.column])
+    value = value.fill_null(0.0) if zero and variable.column != ROWS else value
+    if variable.slope_over:
+        value = _weighted(value, nw.col(query.row_names[variable.slope_over[0]]), variable.slope_over[1])
+    value = nw.when(nw.col("differ") == 0).then(value) if zero and query.request.key else value
+    return value - shift if shift else value
+
+
+def _weighted(value: nw.Expr, day: nw.Expr, days: int) -> nw.Expr:
+    """A row's part in the least-squares slope of its unit's daily totals: days without a row are zeros in it."""
+    import narwhals as nw
+
+    middle, spread = (days - 1) / 2, days * (days * days - 1) / 12
+    within = (day >= 0) & (day < days)
+    return nw.when(within).then(value * ((day.floor() - middle) / spread)).otherwise(nw.lit(0.0))
 
 
 def _gaps(

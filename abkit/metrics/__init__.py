@@ -9,6 +9,9 @@ from abkit.metrics._quantile import Quantile as Quantile
 from abkit.metrics._rate import Count as Count
 from abkit.metrics._rate import Rate as Rate
 from abkit.metrics._ratio import Ratio as Ratio
+from abkit.metrics._trend import Trend as Trend
 
 #: Every kind of metric that a plan can name.
-KINDS: dict[str, type[Metric]] = {kind.kind: kind for kind in (Mean, Proportion, Ratio, Quantile, Paired, Count, Rate)}
+KINDS: dict[str, type[Metric]] = {
+    kind.kind: kind for kind in (Mean, Proportion, Ratio, Quantile, Paired, Count, Rate, Trend)
+}
