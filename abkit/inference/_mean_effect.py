@@ -75,18 +75,28 @@ class MeanEffect(BaseEffect):
 
     def _fieller(self, c: float, level: float, alternative: Alternative) -> ConfidenceSet:
         # {rho : (D - rho |C|)^2 <= c^2 Var(D - rho |C|)} is a rho^2 - 2 b rho + d <= 0
-        size, with_size = abs(self.control), self._sign * (self.covariance - self.var_control)
-        a = size * size - c * c * self.var_control
-        b = self.estimate * size - c * c * with_size
-        d = self.estimate * self.estimate - c * c * self.variance
+        size, gap, var_gap, var_c, with_size = self._scaled()
+        a = size * size - c * c * var_c
+        b = gap * size - c * c * with_size
+        d = gap * gap - c * c * var_gap
         # b^2 - a d, with the large terms taken out
-        spread = self.variance * size * size - 2 * with_size * self.estimate * size
-        spread += self.var_control * self.estimate * self.estimate
-        root = c * c * (spread - c * c * (self.variance * self.var_control - with_size * with_size))
+        spread = var_gap * size * size - 2 * with_size * gap * size + var_c * gap * gap
+        root = c * c * (spread - c * c * (var_gap * var_c - with_size * with_size))
         if a > 0:
             low, high = _roots(a, b, d, math.sqrt(max(root, 0.0)))
             return sided(low, high, level, alternative) if c >= 0 else sided(high, low, level, alternative)
         return self._unbounded(a, b, d, root, c, level, alternative)
+
+    def _scaled(self) -> tuple[float, float, float, float, float]:
+        """|C|, D, Var D, Var C and Cov(D, |C|) in a unit in which the fourth power of none is too large or too small.
+
+        The unit is a power of two, so that no digit changes.
+        """
+        values = abs(self.control), self.estimate
+        variances = self.variance, self.var_control, self._sign * (self.covariance - self.var_control)
+        unit = math.frexp(max(*map(abs, values), *(math.sqrt(abs(variance)) for variance in variances)))[1]
+        size, gap = (math.ldexp(value, -unit) for value in values)
+        return (size, gap, *(math.ldexp(variance, -2 * unit) for variance in variances))  # type: ignore[return-value]
 
     def _unbounded(
         self, a: float, b: float, d: float, root: float, c: float, level: float, alternative: Alternative

@@ -234,3 +234,14 @@ def test_satterthwaite_by_hand():
     assert satterthwaite(1e300, 5, 1e300, 10) == pytest.approx(144 / 13, rel=1e-15)
     assert satterthwaite(0.0, 5, 3.0, 10) == 9
     assert satterthwaite(0.0, 5, 0.0, 10) == math.inf
+
+
+@pytest.mark.parametrize("unit", [2.0**-495, 2.0**495])
+@pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
+@pytest.mark.parametrize("means", [(4.0, 5.0), (-4.0, 1.0), (0.5, 5.0), (0.5, 0.75), (0.0, 3.0)])
+def test_the_relative_set_has_no_unit_at_the_ends_of_the_range(unit, alternative, means):
+    # products of two variances left the range: whole lines beside p = 0.002, and ends that were nan
+    near = MeanEffect(*means, 0.75, 0.5, 0.25, 9.0)
+    far = MeanEffect(means[0] * unit, means[1] * unit, 0.75 * unit**2, 0.5 * unit**2, 0.25 * unit**2, 9.0)
+    for level in (0.2, 0.9, 0.99):
+        assert far.relative(level, alternative, None) == near.relative(level, alternative, None)
