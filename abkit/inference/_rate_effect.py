@@ -218,5 +218,5 @@ class ScoreRateEffect(TwoRates):
         if b < 0:
             u = (root - b) / (2 * c) if c else math.inf
         else:
-            u = 2 * t / (root + b) if root + b else 0.0 if z > 0 or not c else math.inf
+            u = 2 * t / (root + b) if root + b else math.inf if t else 0.0
         return u * u * self.exposure_control / self.exposure_treatment

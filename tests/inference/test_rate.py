@@ -156,3 +156,10 @@ REFUSED = [
 def test_what_cannot_be_tested_is_refused(arms, options, error, message):
     with pytest.raises(error, match=re.escape(message)):
         rate_test(*arms, **options)
+
+
+@pytest.mark.parametrize(("control", "treatment", "end"), [((0, 1.0), (1, 3.0), math.inf), ((1, 3.0), (0, 1.0), -1.0)])
+def test_at_a_one_sided_level_of_one_half_the_score_interval_ends_at_the_ratio_itself(control, treatment, end):
+    c, t = Events(*control), Events(*treatment)
+    assert rate_test(c, t, method="score", alternative="greater").relative(0.5).low == end
+    assert rate_test(c, t, method="score", alternative="less").relative(0.5).high == end
