@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from abkit._checks import Check, data_checks
 from abkit.errors import DataError, PlanError
 from abkit.evidence import TestResult, finite_or_none, run_test
 from abkit.experiment import Experiment
-from abkit.inference import balance_test, mean_arm, paired_test, ratio_arm, ratio_test, srm_test, variance_kept
-from abkit.logs import Group, LogStatistics, gaps_of
-from abkit.metrics import Metric, Rate, Ratio, shares_of_pairs
+from abkit.inference import mean_arm, ratio_arm, variance_kept
+from abkit.logs import Group, LogStatistics
+from abkit.metrics import Metric, Rate, Ratio
 from abkit.suffstats import CoMoments
 
 if TYPE_CHECKING:
@@ -42,16 +42,6 @@ class MetricResult:
     test: TestResult | None
     reason: str | None
     variance_kept: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A check of the data: passed, failed, or unknown, with a sentence and the number that it rests on."""
-
-    id: str
-    status: str
-    message: str
-    value: float | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -173,10 +163,7 @@ def make_report(experiment: Experiment, statistics: LogStatistics) -> Report:
         for variant in treatments
     )
     checks = (
-        *_assignment(experiment, statistics, units),
-        *_duplicates(experiment, statistics),
-        *_missing(experiment, merged, treatments),
-        *_balance(experiment, merged, treatments),
+        *data_checks(experiment, statistics, merged, units),
         *_quality_metrics(experiment, results),
     )
     segments = tuple(_segment_results(experiment, statistics.groups, treatments))
@@ -197,9 +184,10 @@ def merge_groups(groups: Iterable[Group]) -> dict[str, Group]:
 
 
 def _require_two_variants(experiment: Experiment, statistics: LogStatistics, merged: dict[str, Group]) -> None:
-    if experiment.control in merged and len(merged) > 1:
+    seen = [variant for variant, group in merged.items() if group.units]
+    if experiment.control in seen and len(seen) > 1:
         return
-    audit, which = statistics.audit, "only" if experiment.control in merged else "no"
+    audit, which = statistics.audit, "only" if experiment.control in seen else "no"
     lost = (
         (audit.units_in_several_variants, "units are in several variants"),
         (audit.units_in_unknown_variants, "units are in variants that the plan does not name"),
@@ -230,7 +218,7 @@ def _compare(
     if c is None or t is None or not n_c or not n_t:
         return MetricResult(*shared, None, f"no units in {'the control' if not n_c else 'the treatment'}")
     try:
-        test = run_test(*metric.effect(c, t), "two-sided", 0.0)
+        test = replace(run_test(*metric.effect(c, t), "two-sided", 0.0), caution=metric.caution(c, t))
     except ValueError as error:
         return MetricResult(*shared, None, str(error))
     if test.reason:
@@ -241,129 +229,6 @@ def _compare(
 def _kept(metric: Metric, control: CoMoments, treatment: CoMoments) -> float:
     arm = ratio_arm if isinstance(metric, (Rate, Ratio)) else mean_arm
     return variance_kept(arm(control), arm(treatment)) if metric.covariates else 1.0
-
-
-def _assignment(experiment: Experiment, statistics: LogStatistics, units: dict[str, int]) -> Iterator[Check]:
-    """Whether units were in the variants as planned: in one each, or where they are pairs in every one."""
-    if statistics.unpaired is None:
-        yield _sample_ratio(experiment, units)
-    yield _identity(experiment, statistics)
-    yield _contamination(experiment, statistics) if statistics.unpaired is None else _pairs(experiment, statistics)
-
-
-def _sample_ratio(experiment: Experiment, units: dict[str, int]) -> Check:
-    allocation = experiment.allocation or dict.fromkeys(units, 1.0)
-    result = srm_test(units, {variant: allocation[variant] for variant in units})
-    shares = " : ".join(f"{allocation[variant]:g}" for variant in units)
-    meant = f"{shares} planned" if experiment.allocation else "equal shares assumed: the plan has no `allocation`"
-    observed = " : ".join(f"{n:,}" for n in units.values())
-    status = "fail" if result.pvalue < experiment.quality.alpha else "pass"
-    if math.isnan(result.pvalue):
-        status = "unknown"
-    message = f"units {observed}, {meant}; {result.reason or f'p = {result.pvalue:.3g}'}"
-    return Check("sample_ratio", status, message, finite_or_none(result.pvalue))
-
-
-def _identity(experiment: Experiment, statistics: LogStatistics) -> Check:
-    """Rows that belong to nobody may be anybody's harm."""
-    audit, limit = statistics.audit, experiment.quality.contaminated
-    # where the plan has an exposure, rows that were not exposed need no variant
-    without_variant = 0 if experiment.exposure else audit.rows_without_variant
-    lost = min(audit.rows_without_unit + without_variant + audit.rows_without_key, audit.rows)
-    share = lost / audit.rows if audit.rows else 0.0
-    message = f"{lost:,} of {audit.rows:,} rows without a unit, a variant or a key, left out (limit {limit:.2%})"
-    return Check("identity", "fail" if share > limit else "pass", message, share)
-
-
-def _contamination(experiment: Experiment, statistics: LogStatistics) -> Check:
-    audit, limit = statistics.audit, experiment.quality.contaminated
-    share = audit.units_in_several_variants / audit.units if audit.units else 0.0
-    message = f"{audit.units_in_several_variants:,} of {audit.units:,} units in several variants, left out"
-    return Check("contamination", "fail" if share > limit else "pass", f"{message} (limit {limit:.2%})", share)
-
-
-def _pairs(experiment: Experiment, statistics: LogStatistics) -> Check:
-    lost, limit = statistics.unpaired or 0, experiment.quality.contaminated
-    known = statistics.audit.units - statistics.audit.units_in_unknown_variants
-    share = lost / known if known else 0.0
-    message = f"{lost:,} of {known:,} units not in every variant, left out where they lack one (limit {limit:.2%})"
-    return Check("pairs", "fail" if share > limit else "pass", message, share)
-
-
-def _duplicates(experiment: Experiment, statistics: LogStatistics) -> Iterator[Check]:
-    audit = statistics.audit
-    if experiment.key:
-        rows = audit.rows_contradictory
-        message = (
-            f"{audit.rows_duplicated:,} duplicate rows left out, {rows:,} keys with rows that contradict each other"
-        )
-        yield Check("duplicates", "fail" if rows else "pass", message, rows / max(audit.rows, 1))
-
-
-def _missing(experiment: Experiment, merged: dict[str, Group], treatments: list[str]) -> Iterator[Check]:
-    """Values must be missing equally often in every variant, else what is left is not comparable."""
-    variants = [variant for variant in (experiment.control, *treatments) if variant in merged]
-    for name, metric in experiment.metrics.items():
-        gaps = [merged[variant].moments.get(gaps_of(name)) for variant in variants]
-        found = [moments for moments in gaps if moments is not None]  # pairs are with the treatments
-        if not found:
-            continue
-        tests = [_paired_gaps(pairs) for pairs in found] if metric.pairs else [_gaps(found[0], t) for t in found[1:]]
-        pvalue = min(1.0, len(tests) * min(pvalue for pvalue, _, _ in tests))
-        shares = (tests[0][1], *(share for _, _, share in tests))
-        listed = ", ".join(f"{variant} {share:.2%}" for variant, share in zip(variants, shares, strict=True))
-        status = "fail" if pvalue < experiment.quality.alpha else "pass"
-        yield Check(f"missing:{name}", status, f"rows without a value: {listed}; p = {pvalue:.3g}", pvalue)
-
-
-def _gaps(control: CoMoments, treatment: CoMoments) -> tuple[float, float, float]:
-    """p-value of the shares of rows without a value, and these; without any spread they are compared as they are."""
-    c, t = (float(moments.mean[0] / moments.mean[1]) if moments.mean[1] else 0.0 for moments in (control, treatment))
-    if min(int(control.n), int(treatment.n)) < 2 or not control.mean[1] or not treatment.mean[1]:
-        return 1.0, c, t
-    test = ratio_test(control, treatment)
-    return float(test.estimate == 0) if test.reason else test.pvalue, c, t
-
-
-def _paired_gaps(pairs: CoMoments) -> tuple[float, float, float]:
-    """The same within units that have both: (without a value, all rows) of the control and then of the treatment."""
-    c, t = (float(pairs.mean[i] / pairs.mean[i + 1]) if pairs.n else 0.0 for i in (0, 2))
-    if pairs.n < 2:
-        return 1.0, c, t
-    test = paired_test(shares_of_pairs(pairs))
-    return float(test.estimate == 0) if test.reason else test.pvalue, c, t
-
-
-def _balance(experiment: Experiment, merged: dict[str, Group], treatments: list[str]) -> Iterator[Check]:
-    """Covariates, measured before, must not differ by more than chance; metrics with the same ones are asked once."""
-    asked: dict[tuple[Any, ...], str] = {}
-    for name, metric in experiment.metrics.items():
-        asked.setdefault(metric.block(name, experiment.missing).variables[len(metric.outcomes()) :], name)
-    for covariates, name in asked.items():
-        for variant in treatments:
-            if covariates and experiment.control in merged and variant in merged:
-                pair = (_last(merged[v].moments[name], len(covariates)) for v in (experiment.control, variant))
-                yield _balanced(experiment, name, variant, *pair)
-
-
-def _balanced(experiment: Experiment, name: str, variant: str, control: CoMoments, treatment: CoMoments) -> Check:
-    label, columns = f"balance:{name}:{variant}", ", ".join(control.names)
-    try:
-        result = balance_test(control, treatment)
-    except ValueError as error:
-        return Check(label, "unknown", f"covariates of {variant} ({columns}): {error}")
-    if result.reason:
-        return Check(label, "pass", f"covariates of {variant} ({columns}): {result.reason}")
-    largest = max((abs(d) for d in result.differences if not math.isnan(d)), default=0.0)
-    message = f"covariates of {variant} ({columns}) differ by {largest:.3f} standard deviations at most"
-    status = "fail" if result.pvalue < experiment.quality.alpha else "pass"
-    return Check(label, status, f"{message}; p = {result.pvalue:.3g}", result.pvalue)
-
-
-def _last(moments: CoMoments, k: int) -> CoMoments:
-    """The covariates, which stand behind the outcomes."""
-    names = tuple(name.partition(":")[2] for name in moments.names[-k:])
-    return CoMoments(moments.n, moments.mean[-k:], moments.m2[-k:, -k:], names)
 
 
 def _quality_metrics(experiment: Experiment, results: Iterable[MetricResult]) -> Iterator[Check]:

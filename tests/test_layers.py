@@ -28,6 +28,7 @@ LAYERS = [
     {"metrics"},
     {"experiment"},
     {"adapters", "_plan"},
+    {"_checks"},
     {"report"},
     {"segments"},
     {"_render"},

@@ -26,7 +26,9 @@ from abkit.inference._paired import paired_test as paired_test
 from abkit.inference._permutation import permutation_test as permutation_test
 from abkit.inference._poisson_bootstrap import PoissonBootstrap as PoissonBootstrap
 from abkit.inference._poststratified import poststratified_test as poststratified_test
+from abkit.inference._proportion import proportion_caution as proportion_caution
 from abkit.inference._proportion import proportion_test as proportion_test
+from abkit.inference._quantile import quantile_caution as quantile_caution
 from abkit.inference._quantile import quantile_test as quantile_test
 from abkit.inference._quantile_effect import QuantileEffect as QuantileEffect
 from abkit.inference._quantile_effect import quantile_effect as quantile_effect

@@ -18,6 +18,8 @@ from abkit.inference._resample import generator, pair
 from abkit.inference._thresholds import Thresholds
 from abkit.types import Alternative, Null
 
+#: Below, the resamples' spread is short of the estimate's by the n - 1 in n of a variance, and t is not normal.
+FEWEST = 50
 INSTEAD = "use permutation_test for whether there is an effect, or cap the metric"
 
 
@@ -103,8 +105,15 @@ def bootstrap_test(  # noqa: PLR0913
         )
     streamed = isinstance(control, PoissonBootstrap) or isinstance(treatment, PoissonBootstrap)
     plain = statistic == "mean" and clusters is None and not streamed
-    caution = mean_caution(control, treatment, INSTEAD) if plain else None
+    caution = (mean_caution(control, treatment, INSTEAD) or _few(control, treatment, method)) if plain else None
     return run_test(f"bootstrap, {method}", _effect(c, t, method), alternative, null, caution)
+
+
+def _few(control: object, treatment: object, method: Method) -> str | None:
+    smallest = min(np.size(sample) for sample in (control, treatment))  # type: ignore[arg-type]
+    if method in ("studentised", "little") or smallest >= FEWEST:
+        return None
+    return f"a variant has {smallest} units only, and {method} intervals are then too short; use method 'studentised'"
 
 
 def _of_one_variant(clusters: tuple[object, object]) -> tuple[object, object]:

@@ -97,7 +97,7 @@ def proportion_test(
     _check.choice("method", method, tuple(_EFFECTS))
     c, t = _counts("control", control), _counts("treatment", treatment)
     effect = _EFFECTS[method](int(c.successes), int(c.n), int(t.successes), int(t.n))
-    return run_test(method, effect, alternative, null, _caution(c, t, method))
+    return run_test(method, effect, alternative, null, proportion_caution(c, t, method))
 
 
 class WaldEffect(MeanEffect):
@@ -145,7 +145,8 @@ _EFFECTS: dict[str, Callable[[int, int, int, int], Effect]] = {
 _FEWEST = {"score": 4, "miettinen-nurminen": 4, "newcombe": 12, "agresti-caffo": 12, "wald": 20, "logit": 12}
 
 
-def _caution(control: Counts, treatment: Counts, method: str) -> str | None:
+def proportion_caution(control: Counts, treatment: Counts, method: str) -> str | None:
+    """A caution where a method has too few successes or failures to hold its level."""
     n = int(control.n + treatment.n)
     successes = int(control.successes + treatment.successes)
     expected = min(int(control.n), int(treatment.n)) * min(successes, n - successes) / n

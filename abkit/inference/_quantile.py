@@ -105,10 +105,11 @@ def quantile_test(
     units, effects = _pair("clusters", clusters), _pair("design_effects", design_effects)
     c = _variant("control", control, q, units[0], effects[0])
     t = _variant("treatment", treatment, q, units[1], effects[1])
-    return run_test("quantile", QuantileEffect(c[0], t[0]), alternative, null, _caution(q, (c[1:], t[1:])))
+    return run_test("quantile", QuantileEffect(c[0], t[0]), alternative, null, quantile_caution(q, (c[1:], t[1:])))
 
 
-def _caution(q: float, variants: Iterable[tuple[int, float]]) -> str | None:
+def quantile_caution(q: float, variants: Iterable[tuple[int, float]]) -> str | None:
+    """A caution where few values, as many as they are worth after their design effect, lie beyond a quantile."""
     for n, deff in variants:
         beyond, enough = n * min(q, 1 - q) / deff, ENOUGH if deff == 1 else ENOUGH_CLUSTERED
         if beyond < enough:

@@ -311,9 +311,8 @@ def _overtaken(
     inside = treatment.values[(treatment.values > points[0]) & (treatment.values < points[-1])]
     grid = np.sort(np.concatenate([points, inside]), kind="stable")  # two runs: one merge
     left, right = treatment.distribution(grid)
-    density = between / np.where(widths > 0, widths, math.inf)
-    gap = np.searchsorted(points, grid[:-1], "right") - 1
-    mass = density[np.minimum(gap, len(between) - 1)] * np.diff(grid)
+    gap = np.minimum(np.searchsorted(points, grid[:-1], "right") - 1, len(between) - 1)
+    mass = between[gap] * (np.diff(grid) / np.where(widths > 0, widths, math.inf)[gap])
     return total + float(mass @ (right[:-1] + left[1:])) / 2 + float(between[widths == 0] @ reached[:-1][widths == 0])
 
 
@@ -330,7 +329,7 @@ def _lowest_difference(control: Confidence, treatment: Confidence, tail: float) 
     if control.highest + (1 - control.highest) * treatment.lowest >= tail:
         return -math.inf
     c, t = control.values, treatment.values
-    rounding = _ROUNDING * float(max(np.abs(t).max(), np.abs(c).max(), SMALLEST))
+    rounding = max(_ROUNDING * float(max(np.abs(t).max(), np.abs(c).max())), SMALLEST)
 
     def attained(low: float, high: float) -> Float64Array:
         gaps = t[np.minimum(np.searchsorted(t, c + low, "right"), len(t) - 1)] - c
@@ -344,22 +343,24 @@ def _lowest_share(control: Confidence, treatment: Confidence, tail: float) -> fl
     """The lowest relative null whose one-sided confidence is at least `tail`, on a scale that has both infinities."""
     split = control.split_at_zero()
     c, t = control.values[control.values != 0], treatment.values
+    exact: dict[float, float] = {}  # the scale and back loses a digit
 
     def rising(s: float) -> float:
         return _share_probability(split, treatment, _share(s))
 
     def attained(low: float, high: float) -> Float64Array:
         i = np.searchsorted(t, c + _share(low) * np.abs(c), "right")
-        shares = (t[np.minimum(i, len(t) - 1)] - c) / np.abs(c)
-        scaled = np.append(
-            shares / (1 + np.abs(shares)), (-0.5, 0.5)
-        )  # at a share of 1 or -1 all of one sign becomes 0
-        return np.asarray(scaled[(scaled > low) & (scaled <= high + 8 * _ROUNDING)])
+        shares = np.append((t[np.minimum(i, len(t) - 1)] - c) / np.abs(c), (-1, 1))  # there all of one sign becomes 0
+        scaled = shares / (1 + np.abs(shares))
+        near = (scaled > low) & (scaled <= high + 8 * _ROUNDING)
+        exact.update(zip(scaled[near].tolist(), shares[near].tolist(), strict=True))
+        return np.asarray(scaled[near])
 
     edge = INFINITE_SHARE / (1 + INFINITE_SHARE)
     if rising(-edge) >= tail:
         return -math.inf
-    return _share(_first(rising, tail, -edge, edge, _ROUNDING, attained))
+    found = _first(rising, tail, -edge, edge, _ROUNDING, attained)
+    return exact.get(found, _share(found))
 
 
 def _share(s: float) -> float:
@@ -393,7 +394,7 @@ def _first(
         return math.inf
     width, steps = high - low, math.ceil(math.log2(max((high - low) / tolerance, 1.0)))
     while high - low > tolerance:
-        x = _step(low, high, at_low, at_high, 0.2 / width, tolerance * 2.0**steps)
+        x = _step(low, high, at_low, at_high, 0.2 * ((high - low) / width), tolerance * 2.0**steps)
         if not low < x < high:
             break
         steps, value = steps - 1, lack(x)
@@ -409,7 +410,7 @@ def _step(low: float, high: float, at_low: float, at_high: float, shift: float, 
     """Where the chord crosses zero, moved towards the middle, and no further from it than bisection can make good."""
     middle = low + (high - low) / 2
     chord = low - at_low * (high - low) / (at_high - at_low)
-    moved = chord + math.copysign(shift * (high - low) ** 2, middle - chord)
+    moved = chord + math.copysign(shift * (high - low), middle - chord)
     x = moved if abs(moved - chord) <= abs(middle - chord) else middle
     reach = max(reach - (high - low) / 2, 0.0)
     x = x if abs(x - middle) <= reach else middle + math.copysign(reach, chord - middle)

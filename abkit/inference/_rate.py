@@ -19,6 +19,11 @@ from abkit.types import Alternative, Null
 Method = Literal["exact", "score", "quasi", "negative-binomial"]
 
 
+#: Below, the dispersion found by likelihood is too small by more than a point of a 5% test's error (calibration).
+FEWEST = 50
+FEW = f"a variant has fewer than {FEWEST} units, and the dispersion found in them is too small; use method 'quasi'"
+
+
 def rate_test(
     control: object,
     treatment: object,
@@ -83,7 +88,9 @@ def rate_test(
     (0.0591, [-0.024, 3.733])
     """
     _check.choice("method", method, get_args(Method))
-    return run_test(method, _effect(method, control, treatment), alternative, null)
+    effect = _effect(method, control, treatment)
+    few = method == "negative-binomial" and min(len(np.asarray(rows)) for rows in (control, treatment)) < FEWEST
+    return run_test(method, effect, alternative, null, FEW if few else None)
 
 
 def _effect(method: Method, control: object, treatment: object) -> Effect:

@@ -74,6 +74,10 @@ class Metric(ABC):
             The statistics are too few or too degenerate for an effect; the message says why.
         """
 
+    def caution(self, control: CoMoments, treatment: CoMoments) -> str | None:  # noqa: ARG002
+        """Why the test's error rate may miss its nominal level with statistics like these, where they show it."""
+        return None
+
     def block(self, name: str, missing: Missing) -> Block:
         """What this metric asks of a log, under the name that the plan gives it."""
         return Block(

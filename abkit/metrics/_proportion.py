@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from abkit import _check
 from abkit.evidence import Effect
-from abkit.inference import linear_effect, mean_arm
+from abkit.inference import linear_effect, mean_arm, proportion_caution
 from abkit.inference._score_effect import ScoreEffect
 from abkit.logs import Variable
 from abkit.metrics._metric import Metric, require_units
-from abkit.suffstats import CoMoments
+from abkit.suffstats import CoMoments, Counts
 from abkit.types import ROWS
 
 
@@ -56,11 +56,13 @@ class Proportion(Metric):
         if self.covariates:
             require_units(control, treatment)
             return "welch, covariate-adjusted", linear_effect(mean_arm(control), mean_arm(treatment))
-        return "score", ScoreEffect(*_counts("control", control), *_counts("treatment", treatment))
+        c, t = _counts(control), _counts(treatment)
+        return "score", ScoreEffect(int(c.successes), int(c.n), int(t.successes), int(t.n))
+
+    def caution(self, control: CoMoments, treatment: CoMoments) -> str | None:
+        """Of few successes or failures."""
+        return None if self.covariates else proportion_caution(_counts(control), _counts(treatment), "score")
 
 
-def _counts(name: str, moments: CoMoments) -> tuple[int, int]:
-    """Successes and units, as `proportion_test` would count them; its caution has no place in a plan."""
-    if moments.n < 1:
-        raise ValueError(f"`{name}` must have at least 1 unit; got 0.")
-    return round(int(moments.n) * float(moments.mean[0])), int(moments.n)
+def _counts(moments: CoMoments) -> Counts:
+    return Counts(int(moments.n), round(int(moments.n) * float(moments.mean[0])))

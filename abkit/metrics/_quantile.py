@@ -10,7 +10,7 @@ import numpy as np
 from abkit import _check
 from abkit._check import Float64Array
 from abkit.evidence import Effect
-from abkit.inference import quantile_effect
+from abkit.inference import quantile_caution, quantile_effect
 from abkit.logs import Block, Buckets, Distribution, Variable
 from abkit.metrics._metric import Metric
 from abkit.suffstats import CoMoments
@@ -90,6 +90,11 @@ class Quantile(Metric):
         if min(effects) == 0:
             raise ValueError("every unit has the same share of its values below the quantile, which has no variance")
         return "quantile", quantile_effect(c.histogram, t.histogram, self.q, *effects)
+
+    def caution(self, control: CoMoments, treatment: CoMoments) -> str | None:
+        """Of few values beyond the quantile."""
+        variants = (_distribution(control), _distribution(treatment))
+        return quantile_caution(self.q, ((variant.histogram.n, design_effect(variant)) for variant in variants))
 
     def of(self, moments: CoMoments) -> float:
         """The quantile itself."""

@@ -120,7 +120,7 @@ class Rate(Metric):
 
     def of(self, moments: CoMoments) -> float:
         """All events over all exposure; nan where there is none."""
-        return float(moments.mean[0] / moments.mean[1]) if moments.mean[1] else math.nan
+        return float(moments.mean[0]) / float(moments.mean[1]) if moments.mean[1] else math.nan
 
 
 def _method(metric: Metric) -> str:

@@ -69,4 +69,4 @@ class Ratio(Metric):
 
     def of(self, moments: CoMoments) -> float:
         """The ratio of the means; nan where the denominator's is zero."""
-        return float(moments.mean[0] / moments.mean[1]) if moments.mean[1] else math.nan
+        return float(moments.mean[0]) / float(moments.mean[1]) if moments.mean[1] else math.nan

@@ -35,6 +35,11 @@ class Data:
         """The true P(T > C) + P(T = C)/2 - 1/2."""
         return self.above(self.lift)
 
+    def log_odds(self) -> float:
+        """The true log odds ratio of zeros and ones."""
+        treatment = self.mean * (1 + self.lift)
+        return math.log(treatment / (1 - treatment)) - math.log(self.mean / (1 - self.mean))
+
     def quantiles(self, q: float) -> float:
         """The true difference of the q-quantiles."""
         assert self.quantile is not None

@@ -19,7 +19,8 @@ Ask = Callable[[Any, Any, np.random.Generator], ab.TestResult]
 class Method:
     """A method, the page's title of it, and what to use where it misses its nominal error rate.
 
-    `counts`: it sees successes only, so that samples with the same ones are asked once.
+    `counts`: it sees successes only, so that samples with the same ones are asked once. `blind`: it is given totals
+    that do not show what is wrong, and cannot warn.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Method:
     largest: int = 20_000
     slow: bool = False
     counts: bool = False
+    blind: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ BINARY = (
     plain("exact_test", "exact_test, fisher", method="barnard", largest=200, slow=True, counts=True),
     plain("exact_test", "exact_test, fisher", method="boschloo", largest=200, slow=True, counts=True),
 )
+FISHER = plain("exact_test", "proportion_test, nearer to nominal on average", method="fisher", counts=True)
 QUANTILES = (0.5, 0.9, 0.99)
 
 
@@ -121,6 +124,7 @@ def of_units(data: Data, split: str, n: int) -> Iterator[Setting]:
     yield setting(data.probability(), *RANKS)
     if data.binary:
         yield setting(data.difference(), *BINARY)
+        yield setting(data.log_odds(), FISHER)
     if data.quantile:
         for q in QUANTILES:
             yield setting(data.quantiles(q), plain("quantile_test", "a lower quantile", q=q))
@@ -148,7 +152,8 @@ def of_events(n: int) -> Iterator[Setting]:
             result: ab.TestResult = ab.rate_test(summarise(control), summarise(treatment), method=name)
             return result
 
-        return Method(f"rate_test, {name}", ask, instead, largest, slow)
+        blind = name in ("score", "exact") and summarise is totals
+        return Method(f"rate_test, {name}", ask, instead, largest, slow, blind=blind)
 
     poisson = (method("score", totals, "rate_test, quasi"), method("quasi", lambda rows: rows, "rate_test, score"))
     relative = (
@@ -179,6 +184,6 @@ def of_clusters(n: int) -> Iterator[Setting]:
         return np.column_stack([np.bincount(label, y), np.bincount(label).astype(float)])
 
     ratio = Method("ratio_test", lambda c, t, _: ab.ratio_test(sums(c), sums(t)), "regression_test, CR2")
-    naive = Method("welch_test of rows", lambda c, t, _: ab.welch_test(c[0], t[0]), "ratio_test, regression_test, CR2")
+    naive = Method("welch_test of rows", lambda c, t, _: ab.welch_test(c[0], t[0]), "ratio_test", blind=True)
     methods = (ratio, *(regression(kind) for kind in ("CR0", "CR1", "CR2")), naive)
     yield Setting(f"{clusters:,} clusters of 1 to 50 a variant", "clusters", n, draw, 2.0, methods)
