@@ -56,9 +56,8 @@ examples: $(VENV)/.test  ## every script runs, and every plan is read
 calibrate: $(VENV)/.test  ## slow: error rates and coverage by simulation, and their table in the docs
 	$(BIN)/python -m pytest -m calibration
 
-bench: $(VENV)/.bench  ## abkit beside hand-written SQL and tea-tasting
-	$(BIN)/python benchmarks/event_log.py
-	$(BIN)/python benchmarks/start_up.py
+bench: $(VENV)/.bench  ## abkit beside hand-written SQL, tea-tasting, SciPy and statsmodels
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
 	rm -rf $(VENV) site build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
