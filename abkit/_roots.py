@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from scipy.special import ndtri
 
 _EPSILON = 2.0**-52
+_SMALLEST = 5e-324
 
 
 def bisect(decreasing: Callable[[float], float], low: float, high: float) -> float:
@@ -49,3 +52,54 @@ def crossing(rising: Callable[[float], float], low: float, high: float, guess: f
             following = math.nan
         before, value_before, step = here, value, max(abs(following - here) / 2, smallest)
         here = following
+
+
+def first_reached(
+    rising: Callable[[float], float],
+    target: float,
+    low: float,
+    high: float,
+    tolerance: float,
+    attained: Callable[[float, float], Iterable[float]],
+) -> float:
+    """The first point from `low` up at which a rising function, which may have steps, is at least `target`.
+
+    Interpolation on the normal scale, truncated so that it is never slower than bisection by more than a step
+    (Oliveira and Takahashi 2021, ACM TOMS 47(1), "ITP"). A step can only be at the points that `attained` gives,
+    those between two others.
+    """
+    goal = float(ndtri(target))
+
+    def lack(x: float) -> float:
+        value = rising(x)
+        deviate = float(ndtri(min(max(value, _SMALLEST), 1 - 2.0**-53))) - goal
+        return min(deviate, -_SMALLEST) if value < target else max(deviate, 0.0)
+
+    at_low, at_high = lack(low), lack(high)
+    if at_low >= 0:
+        return low
+    if at_high < 0:
+        return math.inf
+    width, steps = high - low, math.ceil(math.log2(max((high - low) / tolerance, 1.0)))
+    while high - low > tolerance:
+        x = _step(low, high, at_low, at_high, 0.2 * ((high - low) / width), tolerance * 2.0**steps)
+        if not low < x < high:
+            break
+        steps, value = steps - 1, lack(x)
+        if value < 0:
+            low, at_low = x, value
+        else:
+            high, at_high = x, value
+    found = next((float(x) for x in attained(low, high) if rising(float(x)) >= target), high)
+    return found + 0.0  # no negative zero
+
+
+def _step(low: float, high: float, at_low: float, at_high: float, shift: float, reach: float) -> float:
+    """Where the chord crosses zero, moved towards the middle, and no further from it than bisection can make good."""
+    middle = low + (high - low) / 2
+    chord = low - at_low * (high - low) / (at_high - at_low)
+    moved = chord + math.copysign(shift * (high - low), middle - chord)
+    x = moved if abs(moved - chord) <= abs(middle - chord) else middle
+    reach = max(reach - (high - low) / 2, 0.0)
+    x = x if abs(x - middle) <= reach else middle + math.copysign(reach, chord - middle)
+    return x if low < x < high else middle

@@ -16,6 +16,7 @@ from scipy.special import betainc, ndtri
 
 from abkit import _tails
 from abkit._check import Float64Array
+from abkit._roots import first_reached
 from abkit.evidence import BaseEffect, ConfidenceSet, HalfLines, Interval, WholeLine, tail_of
 from abkit.inference._mean_effect import MeanEffect
 from abkit.suffstats import Histogram
@@ -336,7 +337,7 @@ def _lowest_difference(control: Confidence, treatment: Confidence, tail: float) 
         return np.asarray(gaps[(gaps > low) & (gaps <= high + 4 * rounding)])
 
     ends = float(t[0] - c[-1]), float(t[-1] - c[0])
-    return _first(lambda null: _probability(control, treatment, null), tail, *ends, rounding, attained)
+    return first_reached(lambda null: _probability(control, treatment, null), tail, *ends, rounding, attained)
 
 
 def _lowest_share(control: Confidence, treatment: Confidence, tail: float) -> float:
@@ -359,59 +360,9 @@ def _lowest_share(control: Confidence, treatment: Confidence, tail: float) -> fl
     edge = INFINITE_SHARE / (1 + INFINITE_SHARE)
     if rising(-edge) >= tail:
         return -math.inf
-    found = _first(rising, tail, -edge, edge, _ROUNDING, attained)
+    found = first_reached(rising, tail, -edge, edge, _ROUNDING, attained)
     return exact.get(found, _share(found))
 
 
 def _share(s: float) -> float:
     return s / (1 - abs(s)) if math.isfinite(s) else s
-
-
-def _first(
-    rising: Callable[[float], float],
-    target: float,
-    low: float,
-    high: float,
-    tolerance: float,
-    attained: Callable[[float, float], Float64Array],
-) -> float:
-    """The first point from `low` up at which a rising function, which may have steps, is at least `target`.
-
-    Interpolation on the normal scale, truncated so that it is never slower than bisection by more than a step
-    (Oliveira and Takahashi 2021, ACM TOMS 47(1), "ITP"). A step can only be where a difference is attained.
-    """
-    goal = float(ndtri(target))
-
-    def lack(x: float) -> float:
-        value = rising(x)
-        deviate = float(ndtri(min(max(value, SMALLEST), 1 - 2.0**-53))) - goal
-        return min(deviate, -SMALLEST) if value < target else max(deviate, 0.0)
-
-    at_low, at_high = lack(low), lack(high)
-    if at_low >= 0:
-        return low
-    if at_high < 0:
-        return math.inf
-    width, steps = high - low, math.ceil(math.log2(max((high - low) / tolerance, 1.0)))
-    while high - low > tolerance:
-        x = _step(low, high, at_low, at_high, 0.2 * ((high - low) / width), tolerance * 2.0**steps)
-        if not low < x < high:
-            break
-        steps, value = steps - 1, lack(x)
-        if value < 0:
-            low, at_low = x, value
-        else:
-            high, at_high = x, value
-    found = next((float(x) for x in attained(low, high) if rising(x) >= target), high)
-    return found + 0.0  # no negative zero
-
-
-def _step(low: float, high: float, at_low: float, at_high: float, shift: float, reach: float) -> float:
-    """Where the chord crosses zero, moved towards the middle, and no further from it than bisection can make good."""
-    middle = low + (high - low) / 2
-    chord = low - at_low * (high - low) / (at_high - at_low)
-    moved = chord + math.copysign(shift * (high - low), middle - chord)
-    x = moved if abs(moved - chord) <= abs(middle - chord) else middle
-    reach = max(reach - (high - low) / 2, 0.0)
-    x = x if abs(x - middle) <= reach else middle + math.copysign(reach, chord - middle)
-    return x if low < x < high else middle

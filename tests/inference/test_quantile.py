@@ -279,3 +279,18 @@ REFUSED = [
 def test_what_cannot_be_done_is_refused_by_name(variants, keywords, error, message):
     with pytest.raises(error, match=re.escape(message)):
         quantile_test(*variants, **keywords)
+
+
+@pytest.mark.parametrize("unit", [2.0**530, 2.0**-1040])
+def test_values_at_the_ends_of_the_range_have_the_answers_of_their_multiples(unit):
+    control, treatment = np.arange(9.0), 1 + 2 * np.arange(9.0)
+    near, far = quantile_test(control, treatment), quantile_test(control * unit, treatment * unit)
+    assert far.pvalue == near.pvalue
+    assert [end / unit for end in far.interval(0.9)] == pytest.approx(list(near.interval(0.9)), abs=1e-9)
+
+
+def test_a_share_at_which_the_pvalue_steps_is_in_the_set_that_ends_there():
+    control, treatment = [0, 0, 0, 1, 1, 2, 2, 2], [1, 1, 2, 2, 3, 3, 3, 3]
+    result = quantile_test(control, treatment, alternative="greater", null=ab.relative(-0.5))
+    assert result.pvalue > 0.01
+    assert result.relative(0.99).contains(-0.5)
