@@ -8,8 +8,8 @@ from abkit import _check
 from abkit.evidence import Effect, TestResult, run_test
 from abkit.inference._fisher_effect import FisherEffect
 from abkit.inference._score_effect import ScoreEffect
+from abkit.inference._two_counts import counts_of
 from abkit.inference._unconditional_effect import UnconditionalEffect
-from abkit.suffstats import Counts
 from abkit.types import Alternative, Null
 
 Method = Literal["fisher", "boschloo", "barnard"]
@@ -89,7 +89,7 @@ def exact_test(
     """
     _check.choice("method", method, get_args(Method))
     joint = _check.choice("two_sided", two_sided, get_args(TwoSided)) == "joint"
-    c, t = _counts("control", control), _counts("treatment", treatment)
+    c, t = counts_of("control", control), counts_of("treatment", treatment)
     counts = int(c.successes), int(c.n), int(t.successes), int(t.n)
     _refuse_many(method, counts[1] + counts[3])
     if method == "fisher":
@@ -109,12 +109,3 @@ def _refuse_many(method: Method, units: int) -> None:
             f"`control` and `treatment` must have at most {MOST_UNCONDITIONAL:,} units with the method {method!r}; "
             f"got {units:,}. Use 'fisher', or `proportion_test`."
         )
-
-
-def _counts(name: str, data: object) -> Counts:
-    counts = data if isinstance(data, Counts) else Counts.from_sample(data)
-    if not isinstance(counts.n, int):
-        raise ValueError(f"`{name}` must describe one group; got statistics of many.")
-    if counts.n < 1:
-        raise ValueError(f"`{name}` must have at least 1 unit; got 0.")
-    return counts

@@ -13,6 +13,7 @@ from abkit.inference._log_odds import LogOddsEffect
 from abkit.inference._mean_effect import MeanEffect
 from abkit.inference._newcombe import NewcombeEffect
 from abkit.inference._score_effect import ScoreEffect
+from abkit.inference._two_counts import counts_of
 from abkit.suffstats import Counts
 from abkit.types import Alternative, Null, Relative
 
@@ -95,7 +96,7 @@ def proportion_test(
     [1.02, 1.77]
     """
     _check.choice("method", method, tuple(_EFFECTS))
-    c, t = _counts("control", control), _counts("treatment", treatment)
+    c, t = counts_of("control", control), counts_of("treatment", treatment)
     effect = _EFFECTS[method](int(c.successes), int(c.n), int(t.successes), int(t.n))
     return run_test(method, effect, alternative, null, proportion_caution(c, t, method))
 
@@ -157,12 +158,3 @@ def proportion_caution(control: Counts, treatment: Counts, method: str) -> str |
         f"only {expected:.3g} successes or failures are expected in the smaller variant, and `method` {method!r} needs "
         f"{_FEWEST[method]}: its error may be off by over a percentage point. Use {instead}."
     )
-
-
-def _counts(name: str, data: object) -> Counts:
-    counts = data if isinstance(data, Counts) else Counts.from_sample(data)
-    if not isinstance(counts.n, int):
-        raise ValueError(f"`{name}` must describe one group; got statistics of many.")
-    if counts.n < 1:
-        raise ValueError(f"`{name}` must have at least 1 unit; got 0.")
-    return counts

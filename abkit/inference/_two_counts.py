@@ -8,6 +8,7 @@ from typing import Self
 
 from abkit.inference._inverted import InvertedEffect
 from abkit.inference._mean_effect import MeanEffect
+from abkit.suffstats import Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +86,13 @@ def wilson_reach(successes: int, n: int, z: float) -> float:
     root = math.sqrt(variance + z * z / 4)
     # two forms of one number: neither subtracts nearly equal terms
     return z * variance / (n * (root + lean)) if lean >= 0 else z * (root - lean) / (n + z * z)
+
+
+def counts_of(name: str, data: object) -> Counts:
+    """One variant's counts, from counts or from zeros and ones."""
+    counts = data if isinstance(data, Counts) else Counts.from_sample(data)
+    if not isinstance(counts.n, int):
+        raise ValueError(f"`{name}` must describe one group; got statistics of many.")
+    if counts.n < 1:
+        raise ValueError(f"`{name}` must have at least 1 unit; got 0.")
+    return counts
