@@ -35,31 +35,36 @@ CONTROL, EVERY = "paired", "complete"
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """One metric of the units that have both the control and the treatment with this number."""
+    """One metric of the units that are compared under the control and under the treatment with this number."""
 
     code: int
     block: UnitBlock
-    shift: float = 0.0
+    shifts: tuple[float, ...]
 
     def comoments(self, row: dict[str, Any]) -> CoMoments:
-        """Of (control's, treatment's) value, from values that were shifted row by row."""
-        moments = self.block.comoments(row)
-        if not self.shift:
+        """Of the control's and then the treatment's values, from values that were shifted row by row."""
+        moments, k = self.block.comoments(row), 2 * len(self.shifts)
+        if not any(self.shifts):
             return moments
-        linear = np.hstack([np.eye(2), self.shift * np.eye(2)])
+        linear = np.hstack([np.eye(k), np.kron(np.eye(2), np.array([self.shifts]).T)])
         m2 = linear @ moments.m2 @ linear.T
-        return CoMoments(moments.n, linear @ moments.mean, (m2 + m2.T) / 2, moments.names[:2])
+        return CoMoments(moments.n, linear @ moments.mean, (m2 + m2.T) / 2, moments.names[:k])
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Of one metric, by variant: the sums of its values, of the rows that have one, and of those that lack it."""
+    """Of one metric, by variant: the sums of its values, of the rows that have them, and of those that lack one."""
 
     block: Block
-    values: list[str]
+    values: list[list[str]]
     rows: list[str]
     gaps: list[str] | None
-    shift: float
+    shifts: tuple[float, ...]
+
+    @property
+    def pooled(self) -> bool:
+        """Values with a denominator: a unit that lacks a variant adds nothing to it, and is not left out."""
+        return len(self.shifts) > 1
 
 
 def per_pair(query: Query, shifts: dict[str, float]) -> tuple[Query, Frame, list[Pairs]]:
@@ -92,51 +97,56 @@ def pair_groups(query: Query, pairs: list[Pairs], rows: list[dict[str, Any]]) ->
             name, new = pair.block.block.metric, pair.comoments(row)
             held = moments[pair.code, segments]
             held[name] = held[name] + new if name in held else new
-    groups = (Group(query.labels[key[0]].name, key[1], n, moments[key]) for key, n in sorted(units.items()) if n)
+    groups = (
+        Group(query.labels[key[0]].name, key[1], n, moments[key])
+        for key, n in sorted(units.items())
+        if n or any(found.n for found in moments[key].values())
+    )
     return tuple(groups), sum(int(row[count_name(_count(EVERY))] or 0) for row in rows)
 
 
 def _sides(query: Query, place: int, block: Block, shifts: dict[str, float], prepared: dict[str, nw.Expr]) -> Sides:
     import narwhals as nw
 
-    codes, column = range(len(query.labels)), block.variables[0].column
-    seen = [f"seen{code}" for code in codes]
-    if column == ROWS:
-        return Sides(block, seen, seen, None, 0.0)
-    name, lost = query.row_names[column], bool(block.gaps(query.profile.missing))
-    shift = shifts.get(column, 0.0)
-    value = nw.col(name).fill_null(0.0) if lost and block.missing == "zero" else nw.col(name)
-    for code in codes:
-        prepared[f"v{place}s{code}"] = nw.when(_of(code)).then(value - shift if shift else value)
-        if lost:
-            prepared[f"r{place}s{code}"] = flag(_of(code) & all_present([name]))
-            prepared[f"g{place}s{code}"] = flag(_of(code) & ~all_present([name]))
-    rows = [f"r{place}s{code}" for code in codes] if lost and block.missing == "drop" else seen
-    gaps = [f"g{place}s{code}" for code in codes] if lost else None
-    return Sides(block, [f"v{place}s{code}" for code in codes], rows, gaps, shift)
+    codes, lost = range(len(query.labels)), [query.row_names[column] for column in block.gaps(query.profile.missing)]
+    seen, measured = [f"seen{code}" for code in codes], [variable.column for variable in block.variables]
+    rows, gaps = seen, [f"g{place}s{code}" for code in codes] if lost else None
+    counted = {code: _of(code) for code in codes}
+    if lost:
+        prepared |= {f"g{place}s{code}": flag(_of(code) & ~all_present(lost)) for code in codes}
+    if lost and block.missing == "drop":
+        rows, counted = [f"r{place}s{code}" for code in codes], {c: _of(c) & all_present(lost) for c in codes}
+        prepared |= {name: flag(counted[code]) for code, name in enumerate(rows)}
+    for i, column in enumerate(measured):
+        if column != ROWS:
+            value = nw.col(query.row_names[column])
+            value = value.fill_null(0.0) if lost and block.missing == "zero" else value
+            value = value - shifts[column] if shifts.get(column) else value
+            sides = {f"v{place}_{i}s{c}": nw.when(counted[c]).then(value).otherwise(nw.lit(0.0)) for c in codes}
+            prepared |= sides
+    values = [[rows[c] if column == ROWS else f"v{place}_{i}s{c}" for i, column in enumerate(measured)] for c in codes]
+    return Sides(block, values, rows, gaps, tuple(shifts.get(column, 0.0) for column in measured))
 
 
 def _pairs(side: Sides, code: int, flags: dict[str, nw.Expr]) -> list[Pairs]:
     """The values of a pair, with its rows where these were shifted; and its rows without a value, and all of them."""
-    present = f"pair{code}_{side.rows[0]}"
-    flags[present] = _all_above_zero(side.rows[0], side.rows[code])
-    variable, rows = side.block.variables[0], Variable(ROWS, "sum")
-    columns = [(side.values[0], variable), (side.values[code], variable)]
-    if side.shift:
+    both = _any_above_zero if side.pooled else _all_above_zero
+    present, kept = (f"{'either' if side.pooled else 'pair'}{code}_{rows}" for rows in (side.rows[0], "seen"))
+    flags |= {present: both(side.rows[0], side.rows[code]), kept: both("seen0", f"seen{code}")}
+    variables, rows = side.block.variables, Variable(ROWS, "sum")
+    columns = [named for s in (0, code) for named in zip(side.values[s], variables, strict=True)]
+    if any(side.shifts):
         columns += [(side.rows[0], rows), (side.rows[code], rows)]
-    found = [Pairs(code, _block(side.block.metric, columns, present), side.shift)]
+    found = [Pairs(code, _block(side.block.metric, columns, present), side.shifts)]
     if side.gaps:
-        lost = [(side.gaps[0], variable), ("seen0", rows), (side.gaps[code], variable), (f"seen{code}", rows)]
-        found.append(Pairs(code, _block(gaps_of(side.block.metric), lost, f"pair{code}")))
+        lost = [(side.gaps[0], variables[0]), ("seen0", rows), (side.gaps[code], variables[0]), (f"seen{code}", rows)]
+        found.append(Pairs(code, _block(gaps_of(side.block.metric), lost, kept), (0.0, 0.0)))
     return found
 
 
 def _block(metric: str, columns: list[tuple[str, Variable]], present: str) -> UnitBlock:
     variables = tuple(variable for _, variable in columns)
-    made = (
-        UnitColumn(f"{present}_{aggregate}", aggregate, variable, 0.0, None)
-        for i, (aggregate, variable) in enumerate(columns)
-    )
+    made = (UnitColumn(f"{present}_{aggregate}", aggregate, variable, 0.0, None) for aggregate, variable in columns)
     return UnitBlock(Block(metric, variables, "drop"), tuple(made), present, optional=True)
 
 
@@ -158,3 +168,7 @@ def _above_zero(*names: str) -> nw.Expr:
 
 def _all_above_zero(*names: str) -> nw.Expr:
     return flag(_above_zero(*names))
+
+
+def _any_above_zero(*names: str) -> nw.Expr:
+    return flag(reduce(or_, (_above_zero(name) for name in names)))

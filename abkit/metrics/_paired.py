@@ -15,15 +15,20 @@ from abkit.logs import Variable
 from abkit.metrics._metric import Metric
 from abkit.suffstats import CoMoments
 
+ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class Paired(Metric):
-    """The mean difference within units, such as the latency of requests that both systems answered.
+    """The difference within units that are seen under every variant: of requests that both systems answered, of blocks.
 
     Parameters
     ----------
     value : str
         The column; where a unit has several rows under a variant they are added up. `ROWS` counts them.
+    denominator : str, optional
+        A column, or `ROWS`: the metric is then total over total, as in `Ratio`, such as the mean of a row, with
+        the units as clusters. For rows that were randomised within blocks, such as regions, days or mailing routes.
     role, direction, margin, missing
         See `Metric`. There are no covariates: each unit is compared with itself.
 
@@ -33,6 +38,14 @@ class Paired(Metric):
     a plan are paired or none is. A treatment is compared on the units that were seen under it and under the control;
     the others are left out and counted by the check `pairs`. Tested by `paired_test`: Student's t of the differences.
     In a crossover the first variant must not change what the second one finds.
+
+    With a denominator no unit is left out: one that lacks a variant adds zero to both totals of that variant. These
+    are the totals of all rows, which leaving out small blocks would change, since it is they that lack a variant. The
+    check `pairs` counts such units still. The two ratios are linearised with their covariance, as in cluster-robust
+    least squares of rows on the variants (standard errors times sqrt(n / (n - 1)) for n units; n - 1 degrees of
+    freedom). The variants' shares must be planned alike in all blocks: else the ratios differ as the blocks do, and
+    `regression_test` with `strata` is needed. Rows of a smaller group that was randomised whole, such as a household,
+    are covered where it lies within one block. A segment belongs to the unit, here to the block.
 
     Examples
     --------
@@ -51,29 +64,43 @@ class Paired(Metric):
     """
 
     value: str
+    denominator: str | None = None
     kind: ClassVar[str] = "paired"
     pairs: ClassVar[bool] = True
 
     def _check(self) -> None:
         _check.text("value", self.value)
+        if self.denominator is not None:
+            _check.text("denominator", self.denominator)
+            if self.denominator == self.value:
+                raise ValueError(f"`denominator` must differ from the value; got {self.value!r} twice.")
         self._refuse_covariates("each unit is compared with itself")
 
     def outcomes(self) -> tuple[Variable, ...]:
-        """One total per unit and variant."""
-        return (Variable(self.value, "sum"),)
+        """One total per unit and variant, or two."""
+        columns = (self.value,) if self.denominator is None else (self.value, self.denominator)
+        return tuple(Variable(column, "sum") for column in columns)
 
     def effect(self, control: CoMoments, treatment: CoMoments) -> tuple[str, Effect]:  # noqa: ARG002
-        """Mean of the differences, from the co-moments of the pairs, which the treatment has."""
+        """Mean of the differences, or of ratios their difference, from the co-moments that the treatment has."""
         if treatment.n < 2:
             raise ValueError(f"there are {treatment.n} pair(s), and at least 2 are needed")
-        result = paired_test(treatment)
-        return result.method, result.effect
+        if self.denominator is None:
+            result = paired_test(treatment)
+            return result.method, result.effect
+        for variant, total in zip(("control", "treatment"), treatment.mean[1::2], strict=True):
+            if total == 0:
+                raise ValueError(f"the denominator `{self.denominator}` adds up to zero in the {variant}")
+        return "paired ratio", paired_test(shares_of_pairs(treatment)).effect
 
     def values(self, control: CoMoments | None, treatment: CoMoments | None) -> tuple[float, float]:  # noqa: ARG002
-        """The means of the pairs."""
+        """The means of the pairs, or the ratios."""
         if treatment is None or not treatment.n:
             return math.nan, math.nan
-        return float(treatment.mean[0]), float(treatment.mean[1])
+        if self.denominator is None:
+            return float(treatment.mean[0]), float(treatment.mean[1])
+        y_c, d_c, y_t, d_t = treatment.mean.tolist()
+        return y_c / d_c if d_c else math.nan, y_t / d_t if d_t else math.nan
 
 
 def shares_of_pairs(moments: CoMoments) -> CoMoments:
@@ -85,5 +112,11 @@ def shares_of_pairs(moments: CoMoments) -> CoMoments:
     shares, gradients = means[:, 0] / means[:, 1], np.zeros((2, 4))
     for side in range(2):
         gradients[side, 2 * side : 2 * side + 2] = np.array([1.0, -shares[side]]) / means[side, 1]
+    if not np.all(np.isfinite(gradients)):
+        raise ValueError("a denominator's mean is too close to zero to divide by")
     m2 = gradients @ moments.m2 @ gradients.T
+    terms = np.abs(gradients) @ np.abs(moments.m2) @ np.abs(gradients).T
+    for side in range(2):  # where the terms cancel to their last digits, what is left is rounding
+        if m2[side, side] <= ROUNDING * terms[side, side]:
+            m2[side, :] = m2[:, side] = 0.0
     return CoMoments(moments.n, shares, (m2 + m2.T) / 2, ("control", "treatment"))

@@ -113,6 +113,32 @@ def pairs(
     return found
 
 
+def pooled_pairs(
+    units: dict[Any, Unit], control: Any, treatments: list[Any], columns: tuple[str, str], missing: str
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """By treatment and segment: the exact co-moments of both totals under both variants, of units that have either."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for treatment in treatments:
+        by_segment = defaultdict(list)
+        for unit in units.values():
+            sides = [_counted(unit, columns, missing, variant) for variant in (control, treatment)]
+            if any(sides):
+                totals = [math.fsum(row[i] for row in side) for side in sides for i in range(2)]
+                by_segment[unit.segment].append(totals)
+        found |= {(label_name(treatment), segment): exact(rows) for segment, rows in by_segment.items()}
+    return found
+
+
+def _counted(unit: Unit, columns: tuple[str, str], missing: str, variant: Any) -> list[tuple[float, float]]:
+    """Both numbers of each row that has them."""
+    found = []
+    for row in unit.rows:
+        both = [1.0 if c == "ROWS" else 0.0 if row[c] is None and missing == "zero" else row[c] for c in columns]
+        if row["variant"] == variant and None not in both:
+            found.append((float(both[0]), float(both[1])))
+    return found
+
+
 def check(moments: Any, truth: dict[str, Any], what: object) -> None:
     """The same co-moments, but for the engine's rounding."""
     assert moments.n == truth["n"], what

@@ -21,7 +21,7 @@ from tests.adapters import brute
 from tests.adapters.engines import ENGINES
 
 VARIANTS = ["control", "new", "newer"]
-METRICS: dict[str, ab.Paired] = {
+DIFFERENCES: dict[str, ab.Paired] = {
     "revenue": ab.Paired("revenue", missing="drop"),
     "revenue or nothing": ab.Paired("revenue", missing="zero"),
     "orders": ab.Paired("orders"),
@@ -29,6 +29,14 @@ METRICS: dict[str, ab.Paired] = {
     "bought": ab.Paired("bought"),
     "rows": ab.Paired(ab.ROWS),
 }
+RATIOS: dict[str, ab.Paired] = {
+    "revenue per row": ab.Paired("revenue", denominator=ab.ROWS, missing="drop"),
+    "revenue or nothing per row": ab.Paired("revenue", denominator=ab.ROWS, missing="zero"),
+    "views per revenue": ab.Paired("views", denominator="revenue", missing="drop"),
+    "rows per clock": ab.Paired(ab.ROWS, denominator="clock"),
+    "clock per view": ab.Paired("clock", denominator="views"),
+}
+METRICS = DIFFERENCES | RATIOS
 
 
 def plan(metrics: dict[str, Any], **fields: Any) -> ab.Experiment:
@@ -52,9 +60,13 @@ def truth(shadow: pd.DataFrame) -> dict[str, Any]:
 
 def expected(log: pd.DataFrame, metrics: dict[str, ab.Paired], **fields: Any) -> dict[str, Any]:
     units = brute.kept(log, **{"segment": "country", "key": "event", "exposure": "seen", **fields})
-    found: dict[str, Any] = {
-        name: brute.pairs(units, "control", VARIANTS[1:], m.value, m.missing or "error") for name, m in metrics.items()
-    }
+    found: dict[str, Any] = {}
+    for name, m in metrics.items():
+        if m.denominator is None:
+            found[name] = brute.pairs(units, "control", VARIANTS[1:], m.value, m.missing or "error")
+        else:
+            columns = (m.value, m.denominator)
+            found[name] = brute.pooled_pairs(units, "control", VARIANTS[1:], columns, m.missing or "error")
     known = [unit for unit in units.values() if unit.variants & set(VARIANTS)]
     return {**found, "unpaired": sum(not unit.variants >= set(VARIANTS) for unit in known), "units": units}
 
@@ -85,7 +97,9 @@ def agree(statistics: LogStatistics, truth: dict[str, Any], metrics: dict[str, a
 def test_every_engine_gives_the_same_pairs(
     engine: Callable[[pd.DataFrame, Path], Any], shadow: pd.DataFrame, truth: dict[str, Any], tmp_path: Path
 ) -> None:
-    agree(read_statistics(engine(shadow, tmp_path), plan(METRICS).request()), truth, METRICS)
+    native = engine(shadow, tmp_path)
+    for metrics in (DIFFERENCES, RATIOS):
+        agree(read_statistics(native, plan(metrics).request()), truth, metrics)
 
 
 def test_one_grouped_query_reads_all_pairs(shadow: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,6 +186,97 @@ def test_a_constant_difference_has_no_test() -> None:
     assert "every pair has the same difference" in str(plan_.analyze(log).results[0].reason)
 
 
+def blocks(seed: int, number: int = 60) -> pd.DataFrame:
+    """Rows of two variants in blocks of one to nine, many of which have one variant only."""
+    rng = np.random.default_rng(seed)
+    block = np.repeat(np.arange(number), rng.integers(1, 10, number))
+    log = pd.DataFrame({"user": block, "variant": np.where(rng.random(block.size) < 0.4, "b", "a")})
+    log["x"] = rng.normal(size=number)[block] + rng.normal(size=block.size) + np.where(log["variant"] == "b", 0.8, 0.0)
+    return log.assign(weight=rng.integers(1, 5, block.size).astype(float), country=np.where(block % 3, "DE", "FR"))
+
+
+def pooled(log: pd.DataFrame, **fields: Any) -> ab.Report:
+    metrics = {"x": ab.Paired("x", **{"denominator": ab.ROWS, **fields})}
+    plan_ = ab.Experiment(unit="user", variant="variant", control="a", metrics=metrics, segments="country")
+    return plan_.analyze(log)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("denominator", [ab.ROWS, "weight"])
+def test_a_ratio_is_least_squares_of_rows_with_blocks_as_clusters(seed: int, denominator: str) -> None:
+    log = blocks(seed)
+    found, treated = pooled(log, denominator=denominator).result("x"), (log["variant"] == "b").to_numpy()
+    weight = np.ones(len(log)) if denominator == ab.ROWS else log["weight"].to_numpy()
+    design, y = np.column_stack([np.ones(len(log)), treated]), log["x"].to_numpy() / weight
+    bread = np.linalg.inv(design.T @ (weight[:, None] * design))
+    slopes = bread @ design.T @ (weight * y)
+    scores = design * (weight * (y - design @ slopes))[:, None]
+    sums = np.array([scores[log["user"] == block].sum(axis=0) for block in range(60)])
+    variance = (bread @ sums.T @ sums @ bread)[1, 1] * 60 / 59
+    assert found.estimate == pytest.approx(slopes[1], rel=1e-11)
+    assert found.stderr == pytest.approx(np.sqrt(variance), rel=1e-11)
+    assert (found.method, found.df) == ("paired ratio", 59)
+
+
+def test_blocks_that_lack_a_variant_are_kept_and_counted() -> None:
+    log = blocks(1)
+    report, sides = pooled(log), log.groupby("user")["variant"].nunique()
+    check = next(check for check in report.checks if check.id == "pairs")
+    lost = int((sides < 2).sum())
+    assert lost > 10
+    said = f"{lost} of 60 units not in every variant, kept: the metrics are totals over totals"
+    assert (check.status, check.value, check.message) == ("pass", lost / 60, said)
+    row = report.results[0]
+    assert (row.n_control, row.n_treatment) == (60, 60)
+    means = log.groupby("variant")["x"].mean()
+    assert (row.control, row.treatment) == pytest.approx((means["a"], means["b"]))
+    assert ab.decide(report.experiment, report).verdict == "promote"
+    both = ab.Experiment(
+        unit="user",
+        variant="variant",
+        control="a",
+        metrics={"x": ab.Paired("x", denominator=ab.ROWS), "total": ab.Paired("x", role="deterioration")},
+    ).analyze(log)
+    assert next(check.status for check in both.checks if check.id == "pairs") == "fail"
+    assert [row.n_control for row in both.results] == [60, 60 - lost]
+
+
+def test_segments_of_blocks_add_up_where_some_lack_a_variant() -> None:
+    log = blocks(2)
+    log = log[(log["country"] == "DE") | (log["variant"] == "b")]  # one country without the control
+    report = pooled(log)
+    by_segment = {row.segment: row for row in report.segments}
+    assert by_segment["country=FR"].reason == "the denominator `ROWS` adds up to zero in the control"
+    assert sum(row.n_control for row in report.segments) == report.results[0].n_control == log["user"].nunique()
+    assert report.results[0].treatment == pytest.approx(log.loc[log["variant"] == "b", "x"].mean())
+
+
+def test_what_a_ratio_within_units_cannot_say() -> None:
+    log = blocks(3)
+    constant = pooled(log.assign(x=0.1 * log["weight"]), denominator="weight").results[0]
+    assert "variance is zero" in str(constant.reason)
+    nothing = pooled(log.assign(weight=np.where(log["variant"] == "b", 0.0, 1.0)), denominator="weight").results[0]
+    assert nothing.reason == "the denominator `weight` adds up to zero in the treatment"
+    alone = log.assign(variant=np.where(log["user"] % 2, "a", "b"))
+    with pytest.raises(ab.DataError, match="60 units are not in every variant"):
+        pooled(alone)
+    with pytest.raises(ValueError, match="`denominator` must differ from the value"):
+        ab.Paired("x", denominator="x")
+
+
+@pytest.mark.parametrize(("step", "status"), [(60, "pass"), (4, "fail")])
+def test_rows_of_blocks_without_a_value_are_compared(step: int, status: str) -> None:
+    log = blocks(4)
+    treated = log.index[log["variant"] == "b"]
+    log.loc[treated[::step], "x"] = np.nan
+    report = pooled(log, missing="drop")
+    check = next(check for check in report.checks if check.id == "missing:x")
+    share = len(treated[::step]) / len(treated)
+    assert check.status == status
+    assert check.message.startswith(f"rows without a value: a 0.00%, b {share:.2%}; p = ")
+    assert report.results[0].treatment == pytest.approx(log.loc[treated, "x"].mean())
+
+
 ROW = st.fixed_dictionaries(
     {
         "user": st.integers(0, 7) | st.none(),
@@ -192,7 +297,12 @@ CLEAN = [
 def test_any_log_gives_what_plain_loops_give(
     rows: list[dict[str, Any]], missing: Any, keyed: bool, exposed: bool
 ) -> None:
-    metrics = {"x": ab.Paired("x", missing=missing), "rows": ab.Paired(ab.ROWS)}
+    metrics = {
+        "x": ab.Paired("x", missing=missing),
+        "rows": ab.Paired(ab.ROWS),
+        "x per row": ab.Paired("x", denominator=ab.ROWS, missing=missing),
+        "rows per x": ab.Paired(ab.ROWS, denominator="x", missing=missing),
+    }
     key, exposure = "event" if keyed else None, "seen" if exposed else None
     request = plan(metrics, key=key or (), exposure=exposure).request()
     types = {"user": pl.Int64, "variant": pl.String, "x": pl.Float64, "country": pl.String, "event": pl.Int64}
