@@ -75,6 +75,10 @@ def paired(**fields: Any) -> dict[str, Any]:
     return metric(kind="paired", **fields)
 
 
+def trend(**fields: Any) -> dict[str, Any]:
+    return metric(**{"kind": "trend", "day": "age", "days": 3, **fields})
+
+
 def table(engine: str, values: dict[str, Any]) -> Any:
     """The columns as a table of an engine."""
     arrow = pa.table(values)
@@ -202,6 +206,31 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
         paired(),
         ["no units of the control 'control'", "120 units are not in every variant", "nothing can be compared"],
     ),
+    (
+        "no unit in two variants, with a denominator",
+        {},
+        paired(denominator="views"),
+        ["no units of the control 'control'", "120 units are not in every variant", "nothing can be compared"],
+    ),
+    (
+        "pairs with an allocation and one variant",
+        {"user": ROW // 2, "variant": ["control"] * N},
+        {**paired(denominator="ROWS"), **BOTH},
+        ["no units of the control 'control'", "60 units are not in every variant"],
+    ),
+    (
+        "a null denominator of pairs",
+        {"user": ROW // 2, "views": [None, *[1] * (N - 1)]},
+        paired(denominator="views"),
+        ["`views` of the metric `m`", "1 of 120 rows"],
+    ),
+    ("a denominator of pairs of text", {"user": ROW // 2}, paired(denominator="day"), ["`day` holds text"]),
+    ("pairs over a column that is not there", {"user": ROW // 2}, paired(denominator="vies"), ["no column `vies`"]),
+    ("a trend over days of text", {}, trend(day="day"), ["needs numbers", "`day` holds text"]),
+    ("a trend without its days", {}, trend(day="ag"), ["the log has no column `ag`"]),
+    ("a trend with a null day", {"age": first(None, ROW % 3)}, trend(), ["`age` of the metric `m`", "1 of 120 rows"]),
+    ("a trend with an infinite day", {"age": first(np.inf, ROW % 3)}, trend(), ["`age` is infinite in 1 of 120 rows"]),
+    ("a trend of text", {"age": ROW % 3, "revenue": ["x"] * N}, trend(), ["`revenue` holds text"]),
     ("a pair with a null", {"user": ROW // 2, "revenue": first(None)}, paired(), ["`revenue`", "1 of 120 rows"]),
     ("pairs of text", {"user": ROW // 2, "revenue": ["x"] * N}, paired(), ["`revenue` holds text"]),
     ("pairs that overflow", {"user": ROW // 2, "revenue": first(1e200)}, paired(), ["`revenue`", "too large to be"]),
@@ -351,6 +380,39 @@ ANSWERED: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
         {name: list(values)[:2] for name, values in columns(user=ROW // 2).items()},
         paired(),
         ["NO_DATA: `m` of treatment: there are 1 pair(s), and at least 2 are needed"],
+    ),
+    (
+        "a denominator of zero",
+        {"user": ROW // 2, "views": 1 - TREATED},
+        paired(denominator="views"),
+        ["NO_DATA: `m` of treatment: the denominator `views` adds up to zero in the treatment"],
+    ),
+    (
+        "a ratio that is constant within pairs",
+        {"user": ROW // 2, "revenue": (1 + ROW % 4) * 0.3},
+        paired(denominator="views"),
+        ["NO_DATA", "the variance is zero"],
+    ),
+    (
+        "one block",
+        {"user": [0] * N},
+        paired(denominator="ROWS"),
+        ["NO_DATA: `m` of treatment: there are 1 pair(s), and at least 2 are needed"],
+    ),
+    (
+        "blocks whose values one side lacks",
+        {"user": ROW // 4, "revenue": gaps(REVENUE, 2, slice(1, None, 2))},
+        paired(denominator="ROWS", missing="drop"),
+        ["BLOCKED", "CHECK_FAILED: missing:m", "control 0.00%, treatment 50.00%"],
+    ),
+    ("a trend of days that are all too late", {"age": 3 + ROW % 3}, trend(), ["NO_DATA", "the variance is zero"]),
+    ("a trend of one day each", {"age": [1] * N}, trend(), ["NO_DATA", "the variance is zero"]),
+    ("a trend that no variant has", {"age": ROW // 2 % 3, "revenue": [7] * N}, trend(), ["SUCCESS_NOT_SHOWN"]),
+    (
+        "days that one variant lacks",
+        {"age": gaps(ROW % 3, 2, slice(1, None, 2))},
+        trend(missing="drop"),
+        ["BLOCKED", "CHECK_FAILED: missing:m", "control 0.00%, treatment 50.00%"],
     ),
     (
         "pairs whose values one side lacks",

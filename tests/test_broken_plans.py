@@ -35,6 +35,10 @@ def paired(**fields: Any) -> dict[str, Any]:
     return metric(kind="paired", **fields)
 
 
+def trend(**fields: Any) -> dict[str, Any]:
+    return metric(**{"kind": "trend", "day": "age", "days": 7, **fields})
+
+
 def guardrail(margin: Any) -> dict[str, Any]:
     return metric(role="guardrail", margin=margin)
 
@@ -104,9 +108,26 @@ FIELDS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("buckets too narrow", quantile(accuracy=1e-6), ["`accuracy` must be at least 1e-05; got 1e-06"]),
     ("covariates of a quantile", quantile(covariates="before"), ["`covariates` must not be given for a quantile"]),
     ("cap of a quantile", quantile(cap={"value": 1}), ["`metrics.revenue.cap` is not a field"]),
+    ("no days of a trend", trend(day=DROP), ["`metrics.revenue.day` must be given"]),
+    ("days that are the value", trend(day="revenue"), ["`day` must be a column of days since exposure; got 'revenue'"]),
+    ("days that are rows", trend(day="ROWS"), ["`day` must be a column of days since exposure; got 'ROWS'"]),
+    ("days of an empty name", trend(day=" "), ["`metrics.revenue`", "`day` must not be empty"]),
+    ("a trend over one day", trend(days=1), ["`days` must be", "2", "got 1"]),
+    ("a trend over half a day", trend(days=2.5), ["`days` must be", "got 2.5"]),
+    ("a trend over text", trend(days="7"), ["`days` must be", "got '7'"]),
+    ("a trend over null", trend(days=None), ["`days` must be", "got None"]),
+    ("cap of a trend", trend(cap={"value": 1}), ["`metrics.revenue.cap` is not a field"]),
     ("covariates of pairs", paired(covariates="before"), ["`covariates` must not be given for a paired metric"]),
     ("cap of pairs", paired(cap={"value": 1}), ["`metrics.revenue.cap` is not a field"]),
     ("pairs of nothing", paired(value=DROP), ["`metrics.revenue.value` must be given"]),
+    (
+        "pairs over themselves",
+        paired(denominator="revenue"),
+        ["`denominator` must differ from the value; got 'revenue'"],
+    ),
+    ("pairs over an empty name", paired(denominator=""), ["`metrics.revenue`", "`denominator` must not be empty"]),
+    ("pairs over a number", paired(denominator=2), ["`denominator` must be text; got 2"]),
+    ("pairs over a column in capitals", paired(denominater="views"), ["Did you mean 'denominator'?"]),
     ("pairs of an empty name", paired(value=" "), ["`metrics.revenue`", "`value` must not be empty"]),
     (
         "pairs with others",
