@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 T = TypeVar("T")
 _LONGEST = 60
+LARGEST = 1e150
 Float64Array = npt.NDArray[np.float64]
 
 
@@ -94,25 +95,38 @@ def names(name: str, value: object) -> tuple[str, ...]:
     return result
 
 
-def sample(name: str, values: object, ndim: int = 1) -> Float64Array:
+def sample(name: str, values: object, ndim: int | tuple[int, ...] = 1) -> Float64Array:
     """Finite float64 observations; integers and booleans are exact, narrower floats and Decimal are refused."""
     if isinstance(values, np.ma.MaskedArray):
         raise TypeError(
             f"`{name}` must hold every value; got a masked array. Leave the masked values out, or fill them."
         )
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # NumPy's own sentence does not name the argument
+        raise ValueError(f"`{name}` must have rows of one length.") from None
     if array.dtype.kind == "f" and array.dtype != np.float64:
         _refuse_narrow(name, array)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"`{name}` must hold numbers; got an array of {array.dtype}.")
-    if array.ndim != ndim:
-        raise ValueError(f"`{name}` must have {ndim} dimension(s); got {array.ndim}.")
+    allowed = (ndim,) if isinstance(ndim, int) else ndim
+    if array.ndim not in allowed:
+        raise ValueError(f"`{name}` must have {' or '.join(map(str, allowed))} dimension(s); got {array.ndim}.")
     result = array.astype(np.float64)
     if array.dtype.kind in "iu" and array.size and max(abs(int(array.max())), abs(int(array.min()))) > 2**53:
         raise TypeError(f"`{name}` must be exact in 64-bit floating point; got integers beyond 2**53.")
     bad = int(np.count_nonzero(~np.isfinite(result)))
     if bad:
         raise ValueError(f"`{name}` must be finite; got {bad} of {result.size} values that are nan or infinite.")
+    return result
+
+
+def observations(name: str, values: object, ndim: int | tuple[int, ...] = 1) -> Float64Array:
+    """Observations that can be squared and added."""
+    result = sample(name, values, ndim)
+    largest = float(max(result.max(initial=0.0), -result.min(initial=0.0)))
+    if largest > LARGEST:
+        raise ValueError(f"`{name}` must be at most {LARGEST:g} in size, so that squares add up; got {largest:g}.")
     return result
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from abkit import _check
 from abkit._check import Float64Array
 from abkit.inference._poisson_bootstrap import PoissonBootstrap
-from abkit.inference._resample import BLOCK, evaluated, in_tasks, observations, resampled, resampled_sums
+from abkit.inference._resample import BLOCK, evaluated, in_tasks, resampled, resampled_sums
 
 Method = Literal["percentile", "basic", "bca", "studentised", "little"]
 Statistic = Literal["mean", "ratio"] | Callable[..., Any]
@@ -77,7 +77,7 @@ def _of_callable(name: str, data: object, clusters: object, plan: Plan, statisti
         raise ValueError("`clusters` must be None for a callable: sums per cluster are of a mean or a ratio only.")
     if plan.method in ("studentised", "little"):
         raise ValueError(f"`method` must be 'percentile', 'basic' or 'bca' for a callable; got {plan.method!r}.")
-    values = observations(name, data)
+    values = _check.observations(name, data)
     _enough(name, len(values), "units")
     value = float(evaluated(statistic, values[None])[0])
     draws = resampled(values, statistic, plan.resamples, plan.rng)
@@ -100,7 +100,7 @@ def _jackknife(name: str, values: Float64Array, statistic: Callable[..., Any]) -
 
 def _sums_per_unit(name: str, data: object, clusters: object, statistic: str) -> tuple[Float64Array, Float64Array]:
     """Numerators and denominators of the units that are drawn; those of a mean are counts of rows."""
-    rows = observations(name, data, ndim=2 if statistic == "ratio" else 1)
+    rows = _check.observations(name, data, ndim=2 if statistic == "ratio" else 1)
     if rows.ndim == 2 and rows.shape[1] != 2:
         raise ValueError(f"`{name}` must have 2 columns, numerator and denominator; got {rows.shape[1]}.")
     y, d = (rows[:, 0], rows[:, 1]) if rows.ndim == 2 else (rows, np.ones(len(rows)))

@@ -80,7 +80,7 @@ def slope(days: CoMoments) -> CoMoments:
 def _days(name: str, data: object) -> CoMoments:
     if not isinstance(data, CoMoments):
         sample = _check.sample(name, data, ndim=2)
-        data = CoMoments.from_sample(sample, [f"day {i}" for i in range(sample.shape[1])])
+        data = CoMoments.from_sample(sample, [f"day {i}" for i in range(sample.shape[1])], name)
     if np.ndim(data.n) or len(data.names) < 2:
         raise ValueError(f"`{name}` must be one group's values on at least 2 days; got {len(data.names)}.")
     if data.n < 2:

@@ -141,8 +141,12 @@ def paired_test(
     if treatment is None:
         raise ValueError("`treatment` must be given unless `control` is CoMoments.")
     c, t = pairs_of(control, treatment)
-    moments = CoMoments.from_sample(np.column_stack([c, differences_of(c, t)]), ["control", "difference"])
-    return run_test("paired", _effect(moments, _mean(c), _mean(t)), alternative, null, _caution(t - c))
+    moments = CoMoments.from_sample(
+        np.column_stack([c, differences_of(c, t)]), ["control", "difference"], "control` and `treatment"
+    )
+    return run_test(
+        "paired", _effect(moments, _mean("control", c), _mean("treatment", t)), alternative, null, _caution(t - c)
+    )
 
 
 def one_sample_test(treatment: object, *, alternative: Alternative = "two-sided", null: Null = 0.0) -> TestResult:
@@ -191,7 +195,7 @@ def one_sample_test(treatment: object, *, alternative: Alternative = "two-sided"
     >>> [round(end, 1) for end in result.interval(0.95)]
     [99.1, 107.3]
     """
-    moments = treatment if isinstance(treatment, Moments) else Moments.from_sample(treatment)
+    moments = treatment if isinstance(treatment, Moments) else Moments.from_sample(treatment, "treatment")
     if not isinstance(moments.n, int):
         raise ValueError("`treatment` must describe one group; got statistics of many.")
     if moments.n < 2:
@@ -221,8 +225,8 @@ def differences_of(control: Float64Array, treatment: Float64Array) -> Float64Arr
     return differences
 
 
-def _mean(values: Float64Array) -> float:
-    return float(Moments.from_sample(values).mean)
+def _mean(name: str, values: Float64Array) -> float:
+    return float(Moments.from_sample(values, name).mean)
 
 
 def _effect(moments: CoMoments, control: float, treatment: float) -> PairedEffect:

@@ -14,7 +14,7 @@ from abkit._check import Float64Array
 from abkit.evidence import BaseEffect, ConfidenceSet, NoInterval, TestResult, run_test
 from abkit.inference._assignments import Design, Masks
 from abkit.inference._caution import mean_caution
-from abkit.inference._resample import BLOCK, IntArray, generator, in_tasks, observations, pair
+from abkit.inference._resample import BLOCK, IntArray, generator, in_tasks, pair
 from abkit.inference._thresholds import Thresholds
 from abkit.types import Alternative, Null, Relative, RelativeMethod
 
@@ -186,7 +186,7 @@ class _Rows:
 
 
 def _rows(control: object, treatment: object, strata: Labels | None, clusters: Labels | None) -> _Rows:
-    c, t = observations("control", control), observations("treatment", treatment)
+    c, t = _check.observations("control", control), _check.observations("treatment", treatment)
     for name, values in (("control", c), ("treatment", t)):
         if not len(values):
             raise ValueError(f"`{name}` must have at least 1 unit; got 0.")

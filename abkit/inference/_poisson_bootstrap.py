@@ -11,7 +11,6 @@ from scipy.special import pdtr
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.inference._resample import observations
 
 BLOCK = 2**17
 #: P(count <= k) of a Poisson count with a mean of 1, as shares of 2**64.
@@ -78,7 +77,7 @@ class PoissonBootstrap:
         resamples : int
             At least 100.
         """
-        y, labels = observations("values", values), np.asarray(units)
+        y, labels = _check.observations("values", values), np.asarray(units)
         if labels.dtype.kind not in "iu" or labels.shape != y.shape:
             raise TypeError(f"`units` must be a whole number for each row; got {labels.dtype} of shape {labels.shape}.")
         seed, resamples = _check.count("seed", seed), _check.count("resamples", resamples, 100)

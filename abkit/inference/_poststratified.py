@@ -81,7 +81,7 @@ def poststratified_test(
     if strata is None:
         moments = _by_stratum(control, treatment)
     else:
-        samples = _check.sample("control", control), _check.sample("treatment", treatment)
+        samples = _check.observations("control", control), _check.observations("treatment", treatment)
         for name, sample in zip(("control", "treatment"), samples, strict=True):
             if sample.size < 2:
                 raise ValueError(f"`{name}` must have at least 2 units; got {sample.size}.")
@@ -108,7 +108,7 @@ def _by_stratum(control: object, treatment: object) -> tuple[Moments, Moments]:
 
 
 def _moments(name: str, stratum: object, data: object) -> Moments:
-    moments = data if isinstance(data, Moments) else Moments.from_sample(data)
+    moments = data if isinstance(data, Moments) else Moments.from_sample(data, name)
     if not isinstance(moments.n, int):
         raise ValueError(f"`{name}` must describe one group a stratum; got statistics of many for {stratum!r}.")
     if moments.n < 2:

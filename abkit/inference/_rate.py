@@ -121,7 +121,7 @@ def _events(name: str, data: object) -> Events:
 
 def _comoments(name: str, data: object) -> CoMoments:
     if not isinstance(data, CoMoments):
-        data = CoMoments.from_sample(_rows(name, data), ["events", "exposure"])
+        data = CoMoments.from_sample(_rows(name, data), ["events", "exposure"], name)
     if np.ndim(data.n) or len(data.names) != 2:
         raise ValueError(f"`{name}` must be one group's co-moments of events and exposure; got {data.names}.")
     if data.n < 2:

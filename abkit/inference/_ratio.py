@@ -69,7 +69,7 @@ def _pair(name: str, data: object) -> CoMoments:
         sample = _check.sample(name, data, ndim=2)
         if sample.shape[1] != 2:
             raise ValueError(f"`{name}` must have two columns, numerator and denominator; got {sample.shape[1]}.")
-        data = CoMoments.from_sample(sample, ["numerator", "denominator"])
+        data = CoMoments.from_sample(sample, ["numerator", "denominator"], name)
     if np.ndim(data.n) or len(data.names) != 2:
         raise ValueError(f"`{name}` must be one group's co-moments of two variables; got {data.names}.")
     if data.n < 2:

@@ -140,14 +140,18 @@ class _Arm:
         return ("HC0", "HC1", "HC2", "HC3", "classical") if len(self.names) == 1 else ("classical",)
 
     def comoments(self) -> CoMoments:
-        return self.data if isinstance(self.data, CoMoments) else CoMoments.from_sample(self.data, self.names)
+        return (
+            self.data
+            if isinstance(self.data, CoMoments)
+            else CoMoments.from_sample(self.data, self.names, "control` and `treatment")
+        )
 
 
 def _arm(name: str, data: object) -> _Arm:
     if isinstance(data, Moments):
         data = CoMoments(data.n, np.asarray(data.mean)[..., None], np.asarray(data.m2)[..., None, None], ("outcome",))
     if not isinstance(data, CoMoments):
-        rows = _check.sample(name, data, ndim=2 if np.ndim(data) == 2 else 1)  # type: ignore[arg-type]
+        rows = _check.observations(name, data, ndim=(1, 2))
         rows = rows.reshape(len(rows), -1) if rows.size else rows.reshape(0, 1)
         names = ("outcome", *(f"covariate {i}" for i in range(1, rows.shape[1])))
         arm = _Arm(rows, names, len(rows))

@@ -31,7 +31,6 @@ FEW = 2048
 BLOCK = 2**18
 #: Terms of a sum of products: longer ones are BLAS's affair.
 TERMS = 4096
-LARGEST = 1e150
 #: Resamples of a task. Tasks, not threads, have generators, so that a seed has one answer on any machine.
 TASK = 50
 
@@ -75,15 +74,6 @@ def generator(rng: object) -> np.random.Generator:
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"`rng` must be a numpy.random.Generator; got {_check.show(rng)}.")
     return rng
-
-
-def observations(name: str, values: object, ndim: int = 1) -> Float64Array:
-    """Finite numbers that can be squared and added."""
-    sample = _check.sample(name, values, ndim)
-    largest = float(np.abs(sample).max(initial=0.0))
-    if largest > LARGEST:
-        raise ValueError(f"`{name}` must be at most {LARGEST:g} in size, so that squares add up; got {largest:g}.")
-    return sample
 
 
 def pair(name: str, labels: object) -> tuple[object, object]:

@@ -90,7 +90,7 @@ def wilson_reach(successes: int, n: int, z: float) -> float:
 
 def counts_of(name: str, data: object) -> Counts:
     """One variant's counts, from counts or from zeros and ones."""
-    counts = data if isinstance(data, Counts) else Counts.from_sample(data)
+    counts = data if isinstance(data, Counts) else Counts.from_sample(data, name)
     if not isinstance(counts.n, int):
         raise ValueError(f"`{name}` must describe one group; got statistics of many.")
     if counts.n < 1:

@@ -202,7 +202,7 @@ class _Sample:
 
 def _sample(name: str, data: object) -> _Sample:
     """Size, mean and variance of one group of at least two units."""
-    moments = data if isinstance(data, Moments) else Moments.from_sample(data)
+    moments = data if isinstance(data, Moments) else Moments.from_sample(data, name)
     if not isinstance(moments.n, int):
         raise ValueError(f"`{name}` must describe one group; got statistics of many.")
     if moments.n < 2:

@@ -76,12 +76,15 @@ class CoMoments(Statistics):
             object.__setattr__(self, name, value)
 
     @classmethod
-    def from_sample(cls, values: object, names: Sequence[str]) -> Self:
-        """Statistics of the observations themselves: one row a unit, one column a variable."""
-        sample = _check.sample("values", values, ndim=2)
+    def from_sample(cls, values: object, names: Sequence[str], argument: str = "values") -> Self:
+        """Statistics of the observations themselves: one row a unit, one column a variable.
+
+        Refuses, by the name of the `argument`, values whose squares 64-bit numbers do not hold.
+        """
+        sample = _check.observations(argument, values, ndim=2)
         if sample.shape[0] == 0:
             return cls(0, np.zeros(sample.shape[1]), np.zeros((sample.shape[1],) * 2), tuple(names))
-        mean, deviations = centre(sample)
+        mean, deviations = centre(argument, sample)
         products = deviations.T @ deviations
         return cls(int(sample.shape[0]), mean, (products + products.T) / 2, tuple(names))
 

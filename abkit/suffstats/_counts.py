@@ -50,12 +50,12 @@ class Counts(Statistics):
         object.__setattr__(self, "successes", successes)
 
     @classmethod
-    def from_sample(cls, values: object) -> Self:
-        """Count the ones among zeros and ones."""
-        sample = _check.sample("values", values)
+    def from_sample(cls, values: object, argument: str = "values") -> Self:
+        """Count the ones among zeros and ones; anything else is refused by the name of the `argument`."""
+        sample = _check.sample(argument, values)
         other = sample[(sample != 0) & (sample != 1)]
         if other.size:
-            raise ValueError(f"`values` must be 0 or 1; got {other[0]:g}.")
+            raise ValueError(f"`{argument}` must be 0 or 1; got {other[0]:g}.")
         return cls(int(sample.size), int(sample.sum()))
 
     def __add__(self, other: Counts) -> Counts:

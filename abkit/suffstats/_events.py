@@ -9,7 +9,7 @@ import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.suffstats._base import IntArray, Statistics, real_numbers, same_shape, scalar, whole_numbers
+from abkit.suffstats._base import LARGEST_COUNT, IntArray, Statistics, real_numbers, same_shape, scalar, whole_numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,12 +69,14 @@ class Events(Statistics):
 
 def count_rows(name: str, values: object) -> Float64Array:
     """Rows of whole numbers of events and of their exposure, which is 1 where it is not given."""
-    rows = _check.sample(name, values, ndim=np.ndim(values) if np.ndim(values) in (1, 2) else 2)  # type: ignore[arg-type]
+    rows = _check.sample(name, values, ndim=(1, 2))
     if rows.ndim == 1:
         rows = np.column_stack([rows, np.ones(len(rows))])
     if rows.shape[1] != 2:
         raise ValueError(f"`{name}` must have two columns, events and exposure; got {rows.shape[1]}.")
-    strange = rows[:, 0][(rows[:, 0] < 0) | (rows[:, 0] != np.floor(rows[:, 0]))]
+    strange = rows[:, 0][(rows[:, 0] < 0) | (rows[:, 0] != np.floor(rows[:, 0])) | (rows[:, 0] > LARGEST_COUNT)]
+    if strange.size and strange[0] > LARGEST_COUNT:
+        raise ValueError(f"`{name}` must have at most 2**53 events in a row; got {strange[0]:g}.")
     if strange.size:
         raise ValueError(f"`{name}` must have whole numbers of events, at least 0; got {strange[0]:g}.")
     if np.any(rows[:, 1] <= 0):

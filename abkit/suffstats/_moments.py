@@ -11,6 +11,9 @@ from abkit import _check
 from abkit._check import Float64Array
 from abkit.suffstats._base import IntArray, Statistics, real_numbers, same_shape, scalar, whole_numbers
 
+#: The squares of smaller deviations have few digits, or none.
+SMALLEST = 1e-152
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments(Statistics):
@@ -66,8 +69,10 @@ class Moments(Statistics):
             object.__setattr__(self, name, value)
 
     @classmethod
-    def from_sample(cls, values: object) -> Self:
+    def from_sample(cls, values: object, argument: str = "values") -> Self:
         """Statistics of the observations themselves, one value a unit, by two passes.
+
+        Refuses, by the name of the `argument`, values whose squares 64-bit numbers do not hold.
 
         Examples
         --------
@@ -75,10 +80,10 @@ class Moments(Statistics):
         >>> Moments.from_sample([12, 10, 11])
         Moments(n=3, mean=11.0, m2=2.0)
         """
-        sample = _check.sample("values", values)
+        sample = _check.observations(argument, values)
         if sample.size == 0:
             return cls(0, 0.0, 0.0)
-        mean, deviations = centre(sample)
+        mean, deviations = centre(argument, sample)
         return cls(int(sample.size), float(mean), float(deviations @ deviations))
 
     def __add__(self, other: Moments) -> Moments:
@@ -99,10 +104,17 @@ class Moments(Statistics):
         return scalar(np.where(n > 1, self.m2 / np.maximum(n - 1, 1), np.nan))  # type: ignore[no-any-return]
 
 
-def centre(sample: Float64Array) -> tuple[Float64Array, Float64Array]:
+def centre(name: str, sample: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Mean along the first axis, and the deviations from it, corrected once for the mean's own rounding."""
-    if np.array_equal(sample.min(axis=0), sample.max(axis=0)):  # constant: no rounding is left as a spread
+    low, high = sample.min(axis=0), sample.max(axis=0)
+    if np.array_equal(low, high):  # constant: no rounding is left as a spread
         return sample[0], np.zeros_like(sample)
+    spread = (high - low)[high > low].min()
+    if spread < SMALLEST:
+        raise ValueError(
+            f"`{name}` must spread over at least {SMALLEST:g}, so that squares do not vanish; got {spread:g}. "
+            "Choose a smaller unit."
+        )
     provisional = sample.mean(axis=0)
     deviations = sample - provisional
     correction = deviations.mean(axis=0)

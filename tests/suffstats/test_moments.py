@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abkit import Counts, Moments
+from abkit import CoMoments, Counts, Moments
 
 OFFSETS = st.sampled_from([0.0, 1.0, -1e3, 1e6, 1e9, -1e9])
 GRID = st.integers(-4000, 4000).map(lambda i: i / 8)  # exact in binary, also at an offset of 1e9
@@ -331,3 +331,18 @@ def test_data_that_is_not_what_to_dict_writes_is_refused(data, error, message):
 def test_json_with_a_constant_that_json_lacks_is_refused(constant):
     with pytest.raises(ValueError, match=f"strict JSON has no {constant}"):
         Moments.from_json(f'{{"kind": "moments", "n": 2, "mean": {constant}, "m2": 0.5}}')
+
+
+@pytest.mark.parametrize(
+    ("unit", "rule"), [(1e160, "be at most 1e+150 in size"), (1e-170, "spread over at least 1e-152")]
+)
+def test_values_whose_squares_64_bits_do_not_hold_are_refused(unit, rule):
+    for refused in (Moments.from_sample, lambda values: CoMoments.from_sample([[v, 1] for v in values], ["a", "b"])):
+        with pytest.raises(ValueError, match=re.escape(f"`values` must {rule}")):
+            refused([unit, 2 * unit, 4 * unit])
+
+
+def test_values_whose_squares_64_bits_hold_have_them():
+    for unit in (2.0**-504, 2.0**496):
+        assert Moments.from_sample([unit, 2 * unit, 3 * unit]) == Moments(3, 2 * unit, 2 * unit * unit)
+    assert Moments.from_sample([1e-200, 1e-200]).m2 == 0
