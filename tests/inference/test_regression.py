@@ -439,7 +439,7 @@ def test_what_is_refused_does_not_depend_on_the_unit(unit):
 def test_values_whose_squares_overflow_are_refused(column):
     (c, t), _, _ = data(1, k=1)
     factor = np.where(np.arange(2) == column, 1e160, 1.0)
-    with pytest.raises(ValueError, match="`control` must be at most .* in size, so that squares add up"):
+    with pytest.raises(ValueError, match=r"`control` must be at most .* in size, so that squares add up"):
         regression_test(c * factor, t * factor)
     small = regression_test(c * factor**-0.9, t * factor**-0.9)
     assert small.pvalue == pytest.approx(regression_test(c, t).pvalue, rel=1e-9)
