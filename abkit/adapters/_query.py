@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-12
 TINY = 1e-280  # what is smaller has lost digits to underflow
+LAST_DIGITS = 1e-28  # square of the rounding of a sum whose parts cancel
 
 #: A column of the rows, and what is made of its values within a unit.
 Aggregate = tuple[str, str]
@@ -36,13 +37,17 @@ Aggregate = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class UnitColumn:
-    """One number per unit: its name, the aggregate that it is made of, and how far rows were shifted before."""
+    """One number per unit: its name, the aggregate that it is made of, and how far rows were shifted before.
+
+    `size` names the sum of the absolute values of a slope's parts, in the last digits of which it is rounding.
+    """
 
     alias: str
     aggregate: str
     variable: Variable
     shift: float
     threshold: float | None
+    size: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,8 @@ class UnitBlock:
     def aliases(self) -> tuple[str, ...]:
         """The aggregates whose products are summed, each once."""
         needs_rows = any(column.variable.per_unit == "sum" and column.shift for column in self.columns)
-        return tuple(dict.fromkeys([*(column.alias for column in self.columns), *([self.rows] * needs_rows)]))
+        sizes = (column.size for column in self.columns if column.size)
+        return tuple(dict.fromkeys([*(column.alias for column in self.columns), *sizes, *([self.rows] * needs_rows)]))
 
     def comoments(self, row: dict[str, Any]) -> CoMoments:
         """The block's statistics of one group, exact to rounding in what the engine summed."""
@@ -78,6 +84,10 @@ class UnitBlock:
                 m2[i, j] = m2[j, i] = float(product - totals[i] * totals[j] / n)
                 if i == j and m2[i, i] <= max(ROUNDING * product, TINY):
                     constant.add(i)
+        for column in self.columns:
+            i = aliases.index(column.alias)
+            if column.size and m2[i, i] <= LAST_DIGITS * row[product_name(column.size, column.size)]:
+                constant.add(i)
         for i in constant:
             m2[i, :] = m2[:, i] = 0.0
         linear, offset = self._unshift(aliases)
@@ -96,7 +106,8 @@ class UnitBlock:
     def _unshift(self, aliases: tuple[str, ...]) -> tuple[Float64Array, Float64Array]:
         linear, constant = np.zeros((len(self.columns), len(aliases))), np.zeros(len(self.columns))
         for i, column in enumerate(self.columns):
-            linear[i, aliases.index(column.alias)] = 1.0
+            days = column.variable.slope_over[1] if column.variable.slope_over else 0
+            linear[i, aliases.index(column.alias)] = 6 / (days * (days * days - 1)) if days else 1.0
             if column.variable.per_unit != "sum":
                 constant[i] = column.shift
             elif column.shift:
@@ -264,7 +275,11 @@ def _unit_block(
         aggregates[alias] = (source, "sum" if variable.per_unit == "sum" else "max")
         if variable.per_unit == "same":
             aggregates[f"{alias}_low"] = (source, "min")
-        columns.append(UnitColumn(alias + cap, alias, variable, shift, thresholds.get(variable)))
+        size = f"{alias}_size" if variable.slope_over else None
+        if size:
+            prepared[f"{size}_row"] = prepared[source].abs()
+            aggregates[size] = (f"{size}_row", "sum")
+        columns.append(UnitColumn(alias + cap, alias, variable, shift, thresholds.get(variable), size))
     return UnitBlock(block, tuple(columns), rows, drop)
 
 
@@ -281,12 +296,15 @@ def _row_value(query: Query, variable: Variable, shift: float, *, zero: bool) ->
 
 
 def _weighted(value: nw.Expr, day: nw.Expr, days: int) -> nw.Expr:
-    """A row's part in the least-squares slope of its unit's daily totals: days without a row are zeros in it."""
+    """A row's part in the least-squares slope of its unit's daily totals: days without a row are zeros in it.
+
+    Times days (days^2 - 1) / 6, so that it is a whole multiple of the value, and equal days cancel exactly.
+    """
     import narwhals as nw
 
-    middle, spread = (days - 1) / 2, days * (days * days - 1) / 12
     within = (day >= 0) & (day < days)
-    return nw.when(within).then(value * ((day.floor() - middle) / spread)).otherwise(nw.lit(0.0))
+    weight = 2 * day.floor().cast(nw.Float64) - (days - 1)  # in some SQL a floor is whole, and 2.0 then a decimal
+    return nw.when(within).then(value * weight).otherwise(nw.lit(0.0))
 
 
 def _gaps(
