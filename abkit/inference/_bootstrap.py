@@ -13,8 +13,9 @@ from abkit.evidence import TestResult, run_test
 from abkit.inference._bootstrap_draws import METHODS, Draws, Method, Plan, Statistic, draws_of
 from abkit.inference._bootstrap_effect import NO_SPREAD, Bend, BootstrapEffect
 from abkit.inference._caution import mean_caution
+from abkit.inference._labels import grouped, pair
 from abkit.inference._poisson_bootstrap import PoissonBootstrap
-from abkit.inference._resample import generator, pair
+from abkit.inference._resample import IntArray, generator
 from abkit.inference._thresholds import Thresholds
 from abkit.types import Alternative, Null
 
@@ -116,12 +117,16 @@ def _few(control: object, treatment: object, method: Method) -> str | None:
     return f"a variant has {smallest} units only, and {method} intervals are then too short; use method 'studentised'"
 
 
-def _of_one_variant(clusters: tuple[object, object]) -> tuple[object, object]:
-    c, t = pair("clusters", clusters)
-    both = np.intersect1d(np.asarray(c), np.asarray(t))
+def _of_one_variant(clusters: tuple[object, object]) -> tuple[IntArray, IntArray]:
+    """Numbers of the clusters of both variants' rows."""
+    labels = [part if isinstance(part, np.ma.MaskedArray) else np.asarray(part) for part in pair("clusters", clusters)]
+    c, t = np.split(grouped("clusters", labels, (labels[0].size, labels[1].size)).codes, [labels[0].size])
+    both = np.intersect1d(c, t)
     if both.size:
-        raise ValueError(f"`clusters` must each be in one variant; got {_check.show(both[0].item())} in both.")
-    return clusters
+        raise ValueError(
+            f"`clusters` must each be in one variant; got {_check.show(labels[0][c == both[0]].tolist()[0])} in both."
+        )
+    return c, t
 
 
 def _effect(c: Draws, t: Draws, method: Method) -> BootstrapEffect:

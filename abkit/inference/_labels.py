@@ -43,11 +43,7 @@ def one_group(n: int) -> Groups:
 
 def grouped(name: str, labels: object, sizes: tuple[int, int]) -> Groups:
     """The groups of the control's rows followed by the treatment's, from (control labels, treatment labels)."""
-    if not isinstance(labels, (tuple, list)) or len(labels) != 2:
-        raise TypeError(
-            f"`{name}` must be a pair, the control's labels and the treatment's; got {_check.show(labels)}."
-        )
-    arrays = [_labels(name, part, size) for part, size in zip(labels, sizes, strict=True)]
+    arrays = [_labels(name, part, size) for part, size in zip(pair(name, labels), sizes, strict=True)]
     if len({_family(array) for array in arrays} - {"O"}) > 1:
         kinds = " and ".join(str(array.dtype) for array in arrays)
         raise TypeError(f"`{name}` must be labels of one type in both variants; got {kinds}.")
@@ -56,9 +52,23 @@ def grouped(name: str, labels: object, sizes: tuple[int, int]) -> Groups:
     return encoded(np.concatenate(arrays))
 
 
+def groups_of(name: str, labels: object, size: int) -> Groups:
+    """The groups of one variant's rows."""
+    return encoded(_labels(name, labels, size))
+
+
+def pair(name: str, labels: object) -> tuple[object, object]:
+    """The labels of the control's rows and of the treatment's."""
+    if not isinstance(labels, (tuple, list)) or len(labels) != 2:
+        raise TypeError(
+            f"`{name}` must be a pair, the control's labels and the treatment's; got {_check.show(labels)}."
+        )
+    return labels[0], labels[1]
+
+
 def encoded(labels: npt.NDArray[np.generic]) -> Groups:
     """Groups in no particular order."""
-    if labels.dtype.kind in "biu":
+    if labels.dtype.kind in "biu" and labels.size:
         return _of_integers(labels)
     if labels.dtype.kind in "OUS":  # hashed, as a sort of text takes longer and that of mixed objects fails
         numbers: dict[object, int] = {}

@@ -14,7 +14,8 @@ from abkit._check import Float64Array
 from abkit.evidence import BaseEffect, ConfidenceSet, NoInterval, TestResult, run_test
 from abkit.inference._assignments import Design, Masks
 from abkit.inference._caution import mean_caution
-from abkit.inference._resample import BLOCK, IntArray, generator, in_tasks, pair
+from abkit.inference._labels import grouped
+from abkit.inference._resample import BLOCK, IntArray, generator, in_tasks
 from abkit.inference._thresholds import Thresholds
 from abkit.types import Alternative, Null, Relative, RelativeMethod
 
@@ -190,9 +191,10 @@ def _rows(control: object, treatment: object, strata: Labels | None, clusters: L
     for name, values in (("control", c), ("treatment", t)):
         if not len(values):
             raise ValueError(f"`{name}` must have at least 1 unit; got 0.")
-    n, treated = len(c) + len(t), np.arange(len(c) + len(t)) >= len(c)
-    stratum = np.zeros(n, dtype=np.int64) if strata is None else _labels("strata", strata, len(c), len(t))
-    unit = np.arange(n) if clusters is None else _labels("clusters", clusters, len(c), len(t))
+    sizes, n = (len(c), len(t)), len(c) + len(t)
+    treated = np.arange(n) >= len(c)
+    stratum = np.zeros(n, dtype=np.int64) if strata is None else grouped("strata", strata, sizes).codes
+    unit = np.arange(n) if clusters is None else grouped("clusters", clusters, sizes).codes
     first = np.unique(unit, return_index=True)[1]
     for what, label in (("variant", treated), ("stratum", stratum)):
         if (label[first][unit] != label).any():
@@ -201,16 +203,6 @@ def _rows(control: object, treatment: object, strata: Labels | None, clusters: L
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     return _Rows(c, t, place[unit], Design(stratum[first][order], treated[first][order]))
-
-
-def _labels(name: str, labels: Labels, n_control: int, n_treatment: int) -> IntArray:
-    c, t = (np.asarray(part) for part in pair(name, labels))
-    if c.shape != (n_control,) or t.shape != (n_treatment,):
-        raise ValueError(
-            f"`{name}` must have a label for each row of control and treatment; "
-            f"got {c.shape} and {t.shape} for {n_control} and {n_treatment} rows."
-        )
-    return np.asarray(np.unique(np.concatenate([c, t]), return_inverse=True)[1], dtype=np.int64)
 
 
 def _of_means(rows: _Rows, resamples: int, rng: np.random.Generator) -> PermutationEffect:

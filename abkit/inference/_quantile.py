@@ -10,6 +10,7 @@ import numpy as np
 from abkit import _check
 from abkit._check import Float64Array
 from abkit.evidence import TestResult, run_test
+from abkit.inference._labels import groups_of
 from abkit.inference._quantile_effect import Confidence, QuantileEffect, of_histogram, of_sample
 from abkit.suffstats import Histogram
 from abkit.types import Alternative, Null
@@ -146,20 +147,16 @@ def _variant(name: str, data: object, q: float, clusters: object, effect: object
 
 def _design_effect(name: str, sample: Float64Array, q: float, clusters: object) -> float:
     """Variance of the share of events up to the quantile, linearised as a ratio of sums per unit, over that of n."""
-    labels = np.asarray(clusters)
-    if labels.shape != sample.shape:
-        raise ValueError(f"`clusters` must have one unit for each value of `{name}`; got {labels.shape}.")
-    names, of = np.unique(labels, return_inverse=True)
-    if len(names) < 2:
-        raise ValueError(f"`clusters` must be at least 2 units in `{name}`; got {len(names)}.")
-    n, sizes = sample.size, np.bincount(of)
+    units, n = groups_of("clusters", clusters, sample.size), sample.size
+    if units.count < 2:
+        raise ValueError(f"`clusters` must be at least 2 units in `{name}`; got {units.count}.")
     threshold = np.partition(sample, math.ceil(n * q) - 1)[math.ceil(n * q) - 1]
     effects = []
     for within in (sample <= threshold, sample < threshold):
         share = float(within.mean())
         if 0 < share < 1:
-            excess = np.bincount(of, weights=within) - share * sizes
-            variance = len(names) / (len(names) - 1) * float(excess @ excess) / n**2
+            excess = units.sums(within) - share * units.sizes
+            variance = units.count / (units.count - 1) * float(excess @ excess) / n**2
             effects.append(variance / (share * (1 - share) / (n - 1)))
     # where every value is the same, they may all be one observation a unit
-    return max(effects) if effects else float(sizes @ sizes) / n
+    return max(effects) if effects else float(units.sizes @ units.sizes) / n

@@ -76,13 +76,6 @@ def generator(rng: object) -> np.random.Generator:
     return rng
 
 
-def pair(name: str, labels: object) -> tuple[object, object]:
-    """The labels of the control's rows and of the treatment's."""
-    if not isinstance(labels, (tuple, list)) or len(labels) != 2:
-        raise ValueError(f"`{name}` must be a pair: labels of the control's rows, and of the treatment's.")
-    return labels[0], labels[1]
-
-
 def in_tasks(task: Task, resamples: int, rng: np.random.Generator) -> Float64Array:
     """The results of a task for so many resamples, by as many threads as there are processors."""
     sizes = [min(TASK, resamples - start) for start in range(0, resamples, TASK)]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import math
+import re
+
 import numpy as np
 import pytest
 
+import abkit as ab
 from tests.contracts.found import found
 
 #: Strata come as a mapping, whose values are named by the same code.
@@ -40,3 +45,25 @@ def test_a_refusal_names_the_argument(test, bad, place):
 def test_a_misspelt_alternative_is_answered_with_the_right_one(test):
     with pytest.raises(ValueError, match=r"`alternative` must be one of .* Did you mean 'greater'"):
         test(test.kind.probe, test.kind.probe, alternative="grater")
+
+
+ROWS = {"control": [1.0, 2.0, 4.0, 3.0], "treatment": [2.0, 3.0, 5.0, 8.0]}
+LABELLED = [
+    *((test, "clusters") for test in (ab.quantile_test, ab.regression_test, ab.permutation_test, ab.bootstrap_test)),
+    *((test, "strata") for test in (ab.regression_test, ab.permutation_test, ab.poststratified_test)),
+]
+BAD_LABELS = [
+    (["a", None, "b", "b"], "must have a label for every row; got 1 that are missing"),
+    ([1.0, math.nan, 2.0, 2.0], "must have a label for every row; got 1 that are missing"),
+    (np.ma.masked_array([1, 2, 3, 3], mask=[0, 1, 0, 0]), "must hold every label; got a masked array"),
+    (np.ones((4, 1)), "must hold one label a row, 4; got shape (4, 1)"),
+]
+
+
+@pytest.mark.filterwarnings("ignore::abkit.errors.AccuracyWarning")
+@pytest.mark.parametrize(("test", "name"), LABELLED)
+@pytest.mark.parametrize(("labels", "rule"), BAD_LABELS)
+def test_labels_that_are_missing_are_refused_by_every_test(test, name, labels, rule):
+    seed = {"rng": np.random.default_rng(1)} if "rng" in inspect.signature(test).parameters else {}
+    with pytest.raises((TypeError, ValueError), match=re.escape(f"`{name}` {rule}")):
+        test(**ROWS, **{name: (labels, labels)}, **seed)

@@ -294,7 +294,7 @@ PAIR = ([1.0, 2.0], [2.0, 4.0])
 REFUSED = [
     (PAIR, {"clusters": ([1, 2], [2, 3])}, ValueError, "`clusters` must each be in one variant; got 2 in both."),
     (([1e200, 2.0], [1.0, 2.0]), {}, ValueError, "`control` must be at most 1e.150 in size"),
-    (PAIR, {"clusters": [1, 2, 3]}, ValueError, "`clusters` must be a pair"),
+    (PAIR, {"clusters": [1, 2, 3]}, TypeError, "`clusters` must be a pair"),
     (([1.0], [2.0, 3.0]), {}, ValueError, "`control` must have at least 2 units; got 1."),
     (PAIR, {"clusters": ([1, 1], [2, 3])}, ValueError, "`control` must have at least 2 clusters; got 1."),
     (PAIR, {"clusters": ([1], [2, 3])}, ValueError, "`clusters` must have a label for each row of control"),

@@ -263,7 +263,12 @@ REFUSED = [
     ),
     ((H, H), {"design_effects": 2.0}, TypeError, "`design_effects` must be a pair, of control and of treatment"),
     ((H, H), {"design_effects": (2.0, 0.0)}, ValueError, "`design_effects` must be greater than 0; got 0."),
-    (([1, 2], [1, 2]), {"clusters": ([1], [1, 2])}, ValueError, "`clusters` must have one unit for each value of"),
+    (
+        ([1, 2], [1, 2]),
+        {"clusters": ([1], [1, 2])},
+        ValueError,
+        "`clusters` must hold one label a row, 2; got shape (1,)",
+    ),
     (([1, 2], [1, 2]), {"clusters": ([1, 1], [1, 2])}, ValueError, "`clusters` must be at least 2 units in `control`"),
     (
         ([1, 2], [1, 2]),
