@@ -237,13 +237,13 @@ def _families(
         if order is not None:
             raise ValueError("`families` must be given where `order` is: it orders them.")
         return [slice(None)]
-    labels = list(families)
+    labels = _labels("families", families)
     if len(labels) != size:
         raise ValueError(f"`families` must have one label for each of {size} hypotheses; got {len(labels)}.")
     if any(label != label for label in labels):  # noqa: PLR0124 - nan alone is not itself
         raise ValueError("`families` must hold labels; got nan.")
     found = dict.fromkeys(labels)
-    ordered = list(found if order is None else order)
+    ordered = list(found) if order is None else _labels("order", order)
     if len(ordered) != len(found) or set(ordered) != set(found):
         raise ValueError(
             f"`order` must have each family once; got {_check.show(ordered)} for families {_check.show(list(found))}."
@@ -252,3 +252,10 @@ def _families(
     codes = np.array([number[label] for label in labels], dtype=np.intp)
     by_family = np.argsort(codes, kind="stable")
     return np.split(by_family, np.cumsum(np.bincount(codes, minlength=len(ordered)))[:-1])
+
+
+def _labels(name: str, given: object) -> list[Hashable]:
+    labels = list(given) if isinstance(given, Iterable) else None
+    if labels is None or not all(isinstance(label, Hashable) for label in labels):
+        raise TypeError(f"`{name}` must be a list of labels; got {_check.show(given)}.")
+    return labels

@@ -136,6 +136,8 @@ def equivalence_test(
     for name in ("alternative", "null"):
         if name in keywords:
             raise ValueError(f"`{name}` must be left out: the margin sets it; got {_check.show(keywords[name])}.")
+    if not callable(test):
+        raise TypeError(f"`test` must be a test of this package, such as welch_test; got {_check.show(test)}.")
     result = test(control, treatment, **keywords)
     if not isinstance(result, TestResult):
         raise TypeError(f"`test` must return a TestResult; got {_check.show(result)}.")

@@ -281,6 +281,8 @@ def segment_answers(results: list[TestResult]) -> list[int]:
 
 def checked_results(results: Iterable[TestResult]) -> list[TestResult]:
     """Results of tests as a list, and nothing else."""
+    if not isinstance(results, Iterable):
+        raise TypeError(f"`results` must be a list of results of tests; got {_check.show(results)}.")
     listed = list(results)
     for result in listed:
         if not isinstance(result, TestResult):

@@ -307,6 +307,8 @@ REFUSED = [
     (([0.1], "fdr"), {}, ValueError, "`method` must be one of 'bonferroni', 'holm'"),
     (([0.1],), {"alpha": 1.0}, ValueError, "`alpha` must be between 0 and 1; got 1."),
     (([0.1],), {"families": ["a", "b"]}, ValueError, "`families` must have one label for each of 1 hypotheses; got 2."),
+    (([0.1],), {"families": 1}, TypeError, "`families` must be a list of labels; got 1."),
+    (([0.1],), {"families": "a", "order": [["a"]]}, TypeError, "`order` must be a list of labels; got [['a']]"),
     (([0.1],), {"families": [math.nan]}, ValueError, "`families` must hold labels; got nan."),
     (([0.1],), {"order": ["a"]}, ValueError, "`families` must be given where `order` is"),
     (([0.1],), {"families": "a", "order": ["b"]}, ValueError, "`order` must have each family once"),

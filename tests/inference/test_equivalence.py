@@ -118,6 +118,7 @@ REFUSED = [
     ({"margin": "0.1"}, TypeError, "`margin` must be a number; got '0.1'."),
     ({"margin": 1, "alternative": "less"}, ValueError, "`alternative` must be left out: the margin sets it"),
     ({"margin": 1, "null": 0.5}, ValueError, "`null` must be left out: the margin sets it; got 0.5."),
+    ({"margin": 1, "test": "welch"}, TypeError, "`test` must be a test of this package, such as welch_test; got"),
     ({"margin": 1, "test": lambda c, t: 0.5}, TypeError, "`test` must return a TestResult; got 0.5."),
 ]
 
