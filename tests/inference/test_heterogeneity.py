@@ -21,7 +21,7 @@ from abkit import (
     welch_test,
 )
 from abkit.evidence import run_test
-from abkit.inference import MeanEffect
+from abkit.inference._mean_effect import MeanEffect
 from tests.golden.read import cases
 
 EFFECTS = st.lists(st.tuples(st.integers(-40, 40), st.integers(1, 80)), min_size=1, max_size=8)
