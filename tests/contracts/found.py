@@ -179,6 +179,15 @@ IN_THE_METRICS_UNIT = {"difference", "pseudo-median"}
 QUICK: dict[str, dict[str, Any]] = {"bootstrap_test": {"resamples": 200}, "permutation_test": {"resamples": 200}}
 
 
+#: The share of the examples that tests which take long are asked for.
+PATIENCE = {
+    "exact_test, barnard": 0.1,
+    "exact_test, boschloo": 0.1,
+    "rate_test, negative-binomial": 0.3,
+    "bootstrap_test": 0.3,
+}
+
+
 @dataclass(frozen=True)
 class Case:
     """A test, or one method of it, with its kind of data."""
@@ -200,6 +209,11 @@ class Case:
     @property
     def pairs(self) -> bool:
         return self.kind.pairs or self.function.__name__ in PAIRED
+
+    @property
+    def patience(self) -> float:
+        """The share of the examples that it is asked for."""
+        return PATIENCE.get(self.name, PATIENCE.get(self.function.__name__, 1.0))
 
     @property
     def discrete(self) -> bool:

@@ -7,7 +7,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import abkit as ab
@@ -29,6 +29,24 @@ def each(tests):
 
 
 every_test = each(TESTS)
+
+
+def law(tests, **strategies):
+    """A property that each of the tests is held to, on fewer examples where a test is slow."""
+
+    def decorate(body):
+        def run(test):
+            @settings(max_examples=max(5, round(settings.default.max_examples * test.patience)))
+            @given(**strategies)
+            def example(**drawn):
+                body(test, **drawn)
+
+            example()
+
+        run.__name__, run.__doc__ = body.__name__, body.__doc__
+        return each(tests)(run)
+
+    return decorate
 
 
 def drawn_rows(data, test):
@@ -103,8 +121,7 @@ def test_the_face_is_one(test):
     assert "Answers" in test.function.__doc__
 
 
-@each(EXACT)
-@given(data=st.data(), alternative=ALTERNATIVES, level=LEVELS)
+@law(EXACT, data=st.data(), alternative=ALTERNATIVES, level=LEVELS)
 def test_swapping_the_variants_flips_the_estimate_and_mirrors_the_interval(test, data, alternative, level):
     control, treatment = drawn_statistics(data, test)
     null = drawn_null(data, test(control, treatment))
@@ -122,8 +139,7 @@ def test_swapping_the_variants_flips_the_estimate_and_mirrors_the_interval(test,
     assert same(mirrored_high, -low, a.stderr + 1e-6)
 
 
-@each(OF_STATISTICS)
-@given(data=st.data(), alternative=ALTERNATIVES)
+@law(OF_STATISTICS, data=st.data(), alternative=ALTERNATIVES)
 def test_samples_and_their_statistics_agree(test, data, alternative):
     control, treatment = drawn_rows(data, test)
     summarise = test.kind.summarise
@@ -136,8 +152,7 @@ def test_samples_and_their_statistics_agree(test, data, alternative):
         assert replace(of_rows, caution=None) == replace(of_statistics, caution=None)
 
 
-@each(OF_STATISTICS)
-@given(data=st.data())
+@law(OF_STATISTICS, data=st.data())
 def test_statistics_of_two_halves_answer_as_the_whole_does(test, data):
     control, treatment = drawn_rows(data, test)
     summarise = test.kind.summarise
@@ -152,8 +167,12 @@ def test_statistics_of_two_halves_answer_as_the_whole_does(test, data):
     assert same(pooled.estimate, whole.estimate)
 
 
-@each([test for test in EXACT if not test.pairs])
-@given(data=st.data(), alternative=ALTERNATIVES, order=st.randoms(use_true_random=False))
+@law(
+    [test for test in EXACT if not test.pairs],
+    data=st.data(),
+    alternative=ALTERNATIVES,
+    order=st.randoms(use_true_random=False),
+)
 def test_the_order_of_the_rows_is_irrelevant(test, data, alternative, order):
     control, treatment = drawn_rows(data, test)
     a = test(control, treatment, alternative=alternative)
@@ -165,8 +184,7 @@ def test_the_order_of_the_rows_is_irrelevant(test, data, alternative, order):
     assert same(b.pvalue, a.pvalue, 1e-6)
 
 
-@every_test
-@given(data=st.data(), alternative=ALTERNATIVES, level=LEVELS)
+@law(TESTS, data=st.data(), alternative=ALTERNATIVES, level=LEVELS)
 def test_the_interval_leaves_out_the_null_exactly_when_p_is_below_one_minus_level(test, data, alternative, level):
     control, treatment = drawn_statistics(data, test)
     null = drawn_null(data, test(control, treatment))
@@ -175,8 +193,7 @@ def test_the_interval_leaves_out_the_null_exactly_when_p_is_below_one_minus_leve
     assert result.interval(level).contains(null) == (result.pvalue >= 1 - level)
 
 
-@each(OF_SHARES)
-@given(data=st.data(), alternative=ALTERNATIVES, level=LEVELS)
+@law(OF_SHARES, data=st.data(), alternative=ALTERNATIVES, level=LEVELS)
 def test_the_relative_set_leaves_out_the_share_exactly_when_p_is_below_one_minus_level(test, data, alternative, level):
     control, treatment = drawn_statistics(data, test)
     share = drawn_share(data, test(control, treatment))
@@ -185,8 +202,7 @@ def test_the_relative_set_leaves_out_the_share_exactly_when_p_is_below_one_minus
     assert result.relative(level).contains(share) == (result.pvalue >= 1 - level)
 
 
-@each(OF_SHARES)
-@given(data=st.data(), alternative=ALTERNATIVES, level=LEVELS)
+@law(OF_SHARES, data=st.data(), alternative=ALTERNATIVES, level=LEVELS)
 def test_absolute_and_relative_answers_agree_at_zero(test, data, alternative, level):
     control, treatment = drawn_statistics(data, test)
     absolute = defined(test(control, treatment, alternative=alternative))
@@ -198,8 +214,7 @@ def test_absolute_and_relative_answers_agree_at_zero(test, data, alternative, le
     assert absolute.interval(level).contains(0) == absolute.relative(level).contains(0)
 
 
-@every_test
-@given(data=st.data(), alternative=ALTERNATIVES)
+@law(TESTS, data=st.data(), alternative=ALTERNATIVES)
 def test_the_interval_touches_the_null_at_level_one_minus_p(test, data, alternative):
     control, treatment = drawn_statistics(data, test)
     null = drawn_null(data, test(control, treatment))
@@ -215,8 +230,7 @@ def test_the_interval_touches_the_null_at_level_one_minus_p(test, data, alternat
     assert min(abs(end - null) for end in ends) <= 1e-6 * (result.stderr + abs(null)) + 1e-15
 
 
-@each(OF_SHARES)
-@given(data=st.data(), alternative=ALTERNATIVES)
+@law(OF_SHARES, data=st.data(), alternative=ALTERNATIVES)
 def test_the_relative_set_touches_the_share_at_level_one_minus_p(test, data, alternative):
     control, treatment = drawn_statistics(data, test)
     share = drawn_share(data, test(control, treatment))
@@ -231,8 +245,7 @@ def test_the_relative_set_touches_the_share_at_level_one_minus_p(test, data, alt
     assert not result.relative(1 - min(p * (1 + 1e-6), (1 + p) / 2)).contains(share)
 
 
-@every_test
-@given(data=st.data())
+@law(TESTS, data=st.data())
 def test_the_pvalue_is_monotone_in_the_null(test, data):
     control, treatment = drawn_statistics(data, test)
     whole = defined(test(control, treatment))
@@ -243,8 +256,7 @@ def test_the_pvalue_is_monotone_in_the_null(test, data):
     assert less[1] <= less[0] * (1 + 1e-9)
 
 
-@every_test
-@given(data=st.data(), alternative=ALTERNATIVES)
+@law(TESTS, data=st.data(), alternative=ALTERNATIVES)
 def test_intervals_are_nested_in_their_level(test, data, alternative):
     control, treatment = drawn_statistics(data, test)
     result = defined(test(control, treatment, alternative=alternative))
@@ -254,8 +266,7 @@ def test_intervals_are_nested_in_their_level(test, data, alternative):
     assert wide.low <= result.estimate <= wide.high
 
 
-@every_test
-@given(data=st.data())
+@law(TESTS, data=st.data())
 def test_the_two_sided_pvalue_is_twice_the_smaller_one_sided(test, data):
     control, treatment = drawn_statistics(data, test)
     null = drawn_null(data, test(control, treatment))
@@ -269,8 +280,7 @@ def test_the_two_sided_pvalue_is_twice_the_smaller_one_sided(test, data):
     assert same(two, min(1, 2 * min(greater, less)), 0)
 
 
-@every_test
-@given(data=st.data(), margin=st.sampled_from([0.0, 0.01, 0.1, 0.5]))
+@law(TESTS, data=st.data(), margin=st.sampled_from([0.0, 0.01, 0.1, 0.5]))
 def test_a_wider_margin_never_makes_non_inferiority_harder_to_show(test, data, margin):
     control, treatment = drawn_statistics(data, test)
     whole = defined(test(control, treatment))
@@ -286,8 +296,7 @@ def multiplied(statistics, factor):
     return [value * factor for value in statistics]
 
 
-@each(OF_MEANS)
-@given(data=st.data(), exponent=st.integers(-30, 30), alternative=ALTERNATIVES)
+@law(OF_MEANS, data=st.data(), exponent=st.integers(-30, 30), alternative=ALTERNATIVES)
 def test_scaling_by_a_positive_constant_keeps_the_pvalue(test, data, exponent, alternative):
     control, treatment = drawn_statistics(data, test)
     whole = test(control, treatment)
@@ -300,8 +309,7 @@ def test_scaling_by_a_positive_constant_keeps_the_pvalue(test, data, exponent, a
     assert same(b.relative_estimate, a.relative_estimate) or math.isnan(a.relative_estimate)
 
 
-@each(OF_MEANS)
-@given(data=st.data(), shift=st.integers(-(10**6), 10**6), alternative=ALTERNATIVES)
+@law(OF_MEANS, data=st.data(), shift=st.integers(-(10**6), 10**6), alternative=ALTERNATIVES)
 def test_a_shift_keeps_the_absolute_estimate_stderr_and_pvalue(test, data, shift, alternative):
     control, treatment = drawn_rows(data, test)
     a = test(control, treatment, alternative=alternative)
@@ -313,8 +321,7 @@ def test_a_shift_keeps_the_absolute_estimate_stderr_and_pvalue(test, data, shift
     assert abs(b.pvalue - a.pvalue) <= 1e-9 + (8 * digits / a.stderr if a.stderr > 0 else 0)
 
 
-@each(OF_MEANS)
-@given(data=st.data(), alternative=ALTERNATIVES)
+@law(OF_MEANS, data=st.data(), alternative=ALTERNATIVES)
 def test_turning_the_sign_of_the_metric_turns_the_answer(test, data, alternative):
     control, treatment = drawn_statistics(data, test)
     a = defined(test(control, treatment, alternative=alternative))
