@@ -109,9 +109,11 @@ def shares_of_pairs(moments: CoMoments) -> CoMoments:
     The deviations of y / mean(m) - share m / mean(m) have the shares for means (the delta method).
     """
     means = moments.mean.reshape(2, 2)
-    shares, gradients = means[:, 0] / means[:, 1], np.zeros((2, 4))
-    for side in range(2):
-        gradients[side, 2 * side : 2 * side + 2] = np.array([1.0, -shares[side]]) / means[side, 1]
+    gradients = np.zeros((2, 4))
+    with np.errstate(over="ignore", invalid="ignore"):
+        shares = means[:, 0] / means[:, 1]
+        for side in range(2):
+            gradients[side, 2 * side : 2 * side + 2] = np.array([1.0, -shares[side]]) / means[side, 1]
     if not np.all(np.isfinite(gradients)):
         raise ValueError("a denominator's mean is too close to zero to divide by")
     m2 = gradients @ moments.m2 @ gradients.T

@@ -257,6 +257,8 @@ def test_what_a_ratio_within_units_cannot_say() -> None:
     assert "variance is zero" in str(constant.reason)
     nothing = pooled(log.assign(weight=np.where(log["variant"] == "b", 0.0, 1.0)), denominator="weight").results[0]
     assert nothing.reason == "the denominator `weight` adds up to zero in the treatment"
+    little = pooled(log.assign(weight=1e-310), denominator="weight").results[0]
+    assert little.reason == "a denominator's mean is too close to zero to divide by"
     alone = log.assign(variant=np.where(log["user"] % 2, "a", "b"))
     with pytest.raises(ab.DataError, match="60 units are not in every variant"):
         pooled(alone)
