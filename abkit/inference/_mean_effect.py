@@ -137,8 +137,7 @@ class MeanEffect(BaseEffect):
             - 2 * self.covariance / (self.treatment * self.control)
         )
         exponent = c * math.sqrt(max(variance, 0.0))
-        factor = math.exp(exponent) if exponent < 700 else math.inf
-        low, high = ratio / factor - 1, ratio * factor - 1
+        low, high = (ratio * (math.exp(x) if x < 700 else math.inf) - 1 for x in (-exponent, exponent))
         return sided(low, high, level, alternative) if self.control > 0 else sided(-high, -low, level, alternative)
 
 

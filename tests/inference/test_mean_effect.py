@@ -245,3 +245,8 @@ def test_the_relative_set_has_no_unit_at_the_ends_of_the_range(unit, alternative
     far = MeanEffect(means[0] * unit, means[1] * unit, 0.75 * unit**2, 0.5 * unit**2, 0.25 * unit**2, 9.0)
     for level in (0.2, 0.9, 0.99):
         assert far.relative(level, alternative, None) == near.relative(level, alternative, None)
+
+
+def test_log_of_a_mean_near_zero_at_a_one_sided_level_below_one_half():
+    effect = MeanEffect(1e-4, 1.0, 1.0, 1.0, 0.0, math.inf)
+    assert effect.relative(0.1, "less", "log") == Interval(-math.inf, -1.0, 0.1)
