@@ -37,6 +37,9 @@ def report_text(report: Report) -> str:
     notes = list(audit_notes(report))
     if notes:
         lines += ["", "what was left out or changed", *(f"  {note}" for note in notes)]
+    warned = list(cautions(report))
+    if warned:
+        lines += ["", "cautions", *(f"  {caution}" for caution in warned)]
     return "\n".join(lines)
 
 
@@ -54,7 +57,7 @@ def report_html(report: Report) -> str:
     )
     units = ", ".join(f"{html.escape(variant)} {n:,}" for variant, n in report.units.items())
     items = [found.message for found in report.compare_segments()]
-    items += [f"{check.status}: {check.id}: {check.message}" for check in report.checks] + list(audit_notes(report))
+    items += [f"{check.status}: {check.id}: {check.message}" for check in report.checks] + report.notes()
     notes = "".join(f"<li>{html.escape(item)}</li>" for item in items)
     return f"<p>units: {units}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><ul>{notes}</ul>"
 
@@ -86,12 +89,16 @@ def audit_notes(report: Report) -> Iterator[str]:
         for column in sorted({v.column for v in block.variables} & set(audit.missing)):
             done = "left out of" if block.missing == "drop" else "counted as zero in"
             yield f"{audit.missing[column]:,} {of} have no `{column}`: {done} `{block.metric}`"
-    for row in report.results:
-        if row.test is not None and row.test.caution is not None:
-            yield f"`{row.metric}` of {row.variant}: {row.test.caution}"
     for cap in report.statistics.cappings:
         share = f"{cap.units:,} units ({cap.units / max(sum(report.units.values()), 1):.2%})"
         yield f"`{cap.column}` of `{cap.metric}` is capped at {cap.threshold:g}, which changed {share}"
+
+
+def cautions(report: Report) -> Iterator[str]:
+    """The cautions of the results' tests."""
+    for row in report.results:
+        if row.test is not None and row.test.caution is not None:
+            yield f"`{row.metric}` of {row.variant}: {row.test.caution}"
 
 
 def number(value: float) -> str:

@@ -116,10 +116,10 @@ class Report:
         return to_pandas(self.to_dicts())
 
     def notes(self) -> list[str]:
-        """One sentence, with a count, for each thing that was left out of the analysis or changed in it."""
-        from abkit._render import audit_notes
+        """One sentence for each thing that was left out, with its count, or changed, and for each caution of a test."""
+        from abkit._render import audit_notes, cautions
 
-        return list(audit_notes(self))
+        return [*audit_notes(self), *cautions(self)]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values for JSON, undefined numbers as None."""

@@ -293,3 +293,17 @@ def test_covariates_that_differ_by_more_than_chance_fail_a_check() -> None:
     (check,) = [check for check in plan.analyze(rows).checks if check.id.startswith("balance")]
     assert check.status == "fail"
     assert ab.decide(plan, rows).blocked
+
+
+def test_the_caution_of_a_test_is_passed_on() -> None:
+    rows = pd.DataFrame({"user": range(200), "variant": ["control", "new"] * 100, "bought": [0] * 197 + [1] * 3})
+    metrics = {"bought": ab.Proportion("bought"), "slow": ab.Quantile("user", 0.999)}
+    plan = ab.Experiment(unit="user", variant="variant", control="control", metrics=metrics)
+    report = plan.analyze(rows)
+    said = [note for note in report.notes() if note.startswith("`bought` of new")]
+    assert len(said) == 1
+    assert report.result("bought").caution in said[0]
+    assert "cautions\n  `bought` of new: " in str(report)
+    assert "exact_test" in str(report)
+    assert said[0] in ab.decide(plan, report).notes
+    assert any(note.startswith("`slow` of new") for note in report.notes())

@@ -209,4 +209,5 @@ def _words(estimate: float, region: ConfidenceSet, percent: bool) -> str:
 def _number(value: float, percent: bool) -> str:
     if math.isnan(value):
         return "undefined"
+    value += 0.0  # no minus before a zero
     return f"{value:+.3%}" if percent else f"{value:+.4g}"

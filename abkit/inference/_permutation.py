@@ -24,7 +24,7 @@ Labels = tuple[object, object]
 NOT_SHIFTED = "only the mean's permutation test is inverted; for medians and other quantiles use `quantile_test`"
 
 
-SHIFT = "exact is the p-value of no effect on any unit; the interval is of a shift that all units share"
+SHIFT = "the p-value of no effect on any unit is exact, but the interval is of a shift that all units share"
 
 
 def permutation_test(  # noqa: PLR0913

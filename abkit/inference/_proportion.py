@@ -155,6 +155,6 @@ def proportion_caution(control: Counts, treatment: Counts, method: str) -> str |
         return None
     instead = "method 'score'" if expected >= _FEWEST["score"] else "exact_test"
     return (
-        f"only {expected:.3g} successes or failures are expected in the smaller variant, and `method` {method!r} needs "
+        f"successes or failures expected in the smaller variant: {expected:.3g}, and `method` {method!r} needs "
         f"{_FEWEST[method]}: its error may be off by over a percentage point. Use {instead}."
     )
