@@ -20,7 +20,7 @@ Method = Literal["exact", "score", "quasi", "negative-binomial"]
 
 
 #: Below, the dispersion found by likelihood is too small by more than a point of a 5% test's error (calibration).
-FEWEST = 50
+FEWEST = 500
 FEW = f"a variant has fewer than {FEWEST} units, and the dispersion found in them is too small; use method 'quasi'"
 
 

@@ -10,6 +10,8 @@ from abkit.inference._linear import linear_effect, ratio_arm
 from abkit.suffstats import CoMoments
 from abkit.types import Alternative, Null
 
+FEWEST = 10
+
 
 def ratio_test(
     control: object, treatment: object, *, alternative: Alternative = "two-sided", null: Null = 0.0
@@ -60,8 +62,10 @@ def ratio_test(
     >>> round(result.control, 3), round(result.treatment, 3), round(result.stderr, 3)
     (0.286, 0.467, 0.075)
     """
-    arms = [ratio_arm(_pair("control", control)), ratio_arm(_pair("treatment", treatment))]
-    return run_test("ratio", linear_effect(*arms), alternative, null)
+    c, t = _pair("control", control), _pair("treatment", treatment)
+    few = f"a variant has {min(c.n, t.n)} units only, too few for the delta method; compare with permutation_test"
+    effect = linear_effect(ratio_arm(c), ratio_arm(t))
+    return run_test("ratio", effect, alternative, null, few if min(c.n, t.n) < FEWEST else None)
 
 
 def _pair(name: str, data: object) -> CoMoments:

@@ -90,9 +90,6 @@ BINARY = (
         plain("proportion_test", "exact_test", method=method, counts=True)
         for method in ("score", "miettinen-nurminen", "wald", "newcombe", "agresti-caffo")
     ),
-    plain(
-        "exact_test", "proportion_test, whose error rate is nearer to nominal on average", method="fisher", counts=True
-    ),
     plain("exact_test", "exact_test, fisher", method="barnard", largest=200, slow=True, counts=True),
     plain("exact_test", "exact_test, fisher", method="boschloo", largest=200, slow=True, counts=True),
 )
