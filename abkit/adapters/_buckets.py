@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abkit.adapters._frames import collect, logarithm
-from abkit.adapters._query import Query, UnitBlock, agreed_segments, flag, per_unit, segment_names, unit_rows
+from abkit.adapters._query import Query, agreed_segments, flag, per_unit, segment_names, unit_rows
+from abkit.adapters._unit_block import UnitBlock
 from abkit.errors import DataError
 from abkit.logs import Block, Buckets, Distribution, Variable
 from abkit.suffstats import Histogram

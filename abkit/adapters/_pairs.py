@@ -13,14 +13,12 @@ import numpy as np
 from abkit.adapters._query import (
     Aggregate,
     Query,
-    UnitBlock,
-    UnitColumn,
     all_present,
-    count_name,
     flag,
     segment_names,
     unit_rows,
 )
+from abkit.adapters._unit_block import UnitBlock, UnitColumn, count_name
 from abkit.logs import Block, Group, Variable, gaps_of
 from abkit.suffstats import CoMoments
 from abkit.types import ROWS

@@ -5,20 +5,14 @@ Each step is an expression that every engine has (sums, minima, maxima, counts),
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from abkit._check import Float64Array
 from abkit.adapters._frames import one_partition
 from abkit.adapters._profile import Label, Profile, keep_rows
-from abkit.errors import DataError
+from abkit.adapters._unit_block import UnitBlock, UnitColumn, count_name, product_name, sum_name
 from abkit.logs import NO_SEGMENT, Block, Request, Variable, gaps_of, label_name
-from abkit.suffstats import CoMoments
 from abkit.types import ROWS
 
 if TYPE_CHECKING:
@@ -27,92 +21,8 @@ if TYPE_CHECKING:
     Frame = nw.LazyFrame[Any]
     Schema = dict[str, nw.dtypes.DType]
 
-ROUNDING = 1e-12
-TINY = 1e-280  # what is smaller has lost digits to underflow
-LAST_DIGITS = 1e-28  # square of the rounding of a sum whose parts cancel
-
 #: A column of the rows, and what is made of its values within a unit.
 Aggregate = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class UnitColumn:
-    """One number per unit: its name, the aggregate that it is made of, and how far rows were shifted before.
-
-    `size` names the sum of the absolute values of a slope's parts, in the last digits of which it is rounding.
-    """
-
-    alias: str
-    aggregate: str
-    variable: Variable
-    shift: float
-    threshold: float | None
-    size: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UnitBlock:
-    """One metric's aggregates per unit, with the number of its rows where that is needed too."""
-
-    block: Block
-    columns: tuple[UnitColumn, ...]
-    rows: str
-    optional: bool
-
-    @property
-    def aliases(self) -> tuple[str, ...]:
-        """The aggregates whose products are summed, each once."""
-        needs_rows = any(column.variable.per_unit == "sum" and column.shift for column in self.columns)
-        sizes = (column.size for column in self.columns if column.size)
-        return tuple(dict.fromkeys([*(column.alias for column in self.columns), *sizes, *([self.rows] * needs_rows)]))
-
-    def comoments(self, row: dict[str, Any]) -> CoMoments:
-        """The block's statistics of one group, exact to rounding in what the engine summed."""
-        n = int(row[count_name(self)] or 0)
-        aliases = self.aliases
-        names = tuple(f"{i}:{column.variable.column}" for i, column in enumerate(self.columns))
-        if n == 0:
-            return CoMoments(0, np.zeros(len(names)), np.zeros((len(names),) * 2), names)
-        self._refuse_overflow(row)
-        totals = [Fraction(row[sum_name(alias)]) for alias in aliases]
-        mean = np.array([float(total / n) for total in totals])
-        m2 = np.zeros((len(aliases),) * 2)
-        constant: set[int] = set()  # what is left of its spread is the rounding of the sums
-        for i in range(len(aliases)):
-            for j in range(i, len(aliases)):
-                product = Fraction(row[product_name(aliases[i], aliases[j])])
-                m2[i, j] = m2[j, i] = float(product - totals[i] * totals[j] / n)
-                if i == j and m2[i, i] <= max(ROUNDING * product, TINY):
-                    constant.add(i)
-        for column in self.columns:
-            i = aliases.index(column.alias)
-            if column.size and m2[i, i] <= LAST_DIGITS * row[product_name(column.size, column.size)]:
-                constant.add(i)
-        for i in constant:
-            m2[i, :] = m2[:, i] = 0.0
-        linear, offset = self._unshift(aliases)
-        m2 = linear @ (m2 if n > 1 else 0 * m2) @ linear.T
-        return CoMoments(n, linear @ mean + offset, (m2 + m2.T) / 2, names)
-
-    def _refuse_overflow(self, row: dict[str, Any]) -> None:
-        for column in self.columns:
-            sums = (row[sum_name(column.alias)], row[product_name(column.alias, column.alias)])
-            if not all(math.isfinite(value or 0) for value in sums):
-                raise DataError(
-                    f"the column `{column.variable.column}` of the metric `{self.block.metric}` is too large to be "
-                    "squared and added up in 64-bit floating point; divide it by a constant."
-                )
-
-    def _unshift(self, aliases: tuple[str, ...]) -> tuple[Float64Array, Float64Array]:
-        linear, constant = np.zeros((len(self.columns), len(aliases))), np.zeros(len(self.columns))
-        for i, column in enumerate(self.columns):
-            days = column.variable.slope_over[1] if column.variable.slope_over else 0
-            linear[i, aliases.index(column.alias)] = 6 / (days * (days * days - 1)) if days else 1.0
-            if column.variable.per_unit != "sum":
-                constant[i] = column.shift
-            elif column.shift:
-                linear[i, aliases.index(self.rows)] = column.shift
-        return linear, constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,21 +130,6 @@ def segment_names(request: Request, row: dict[str, Any]) -> tuple[str, ...]:
     """The segments of a group."""
     values = [row[f"segment{i}"] for i in range(len(request.segments))]
     return tuple(NO_SEGMENT if value is None else label_name(value) for value in values)
-
-
-def count_name(block: UnitBlock) -> str:
-    """The output that counts a block's units."""
-    return f"n {block.rows}" if block.optional else "units"
-
-
-def sum_name(alias: str) -> str:
-    """The output that adds up an aggregate."""
-    return f"sum {alias}"
-
-
-def product_name(first: str, second: str) -> str:
-    """The output that adds up a product of two aggregates."""
-    return f"product {' '.join(sorted((first, second)))}"
 
 
 def _unit_block(

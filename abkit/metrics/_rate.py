@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from abkit import _check
 from abkit.evidence import Effect
-from abkit.inference import linear_effect, mean_arm, quasi_effect
+from abkit.inference import quasi_effect
 from abkit.logs import Variable
+from abkit.metrics._mean import Mean
 from abkit.metrics._metric import Metric, checked_cap, require_units
 from abkit.suffstats import CoMoments
 from abkit.types import ROWS, Cap
@@ -18,7 +19,7 @@ ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
-class Count(Metric):
+class Count(Mean):
     """Events per unit, such as orders per user: the mean of a whole number that is never negative.
 
     Parameters
@@ -44,23 +45,12 @@ class Count(Metric):
     'count'
     """
 
-    value: str
-    cap: Cap | None = None
     kind: ClassVar[str] = "count"
-
-    def _check(self) -> None:
-        _check.text("value", self.value)
-        checked_cap("cap", self.cap)
-
-    def outcomes(self) -> tuple[Variable, ...]:
-        """One count per unit."""
-        return (Variable(self.value, "sum", self.cap),)
 
     def effect(self, control: CoMoments, treatment: CoMoments) -> tuple[str, Effect]:
         """Difference of the events per unit, adjusted where there are covariates."""
-        require_units(control, treatment)
         _require_counts(self.value, self.cap, control, treatment)
-        return _method(self), linear_effect(mean_arm(control), mean_arm(treatment))
+        return _method(self), super().effect(control, treatment)[1]
 
 
 @dataclass(frozen=True)
