@@ -1,0 +1,53 @@
+"""The normal mixture: one function under many names (mSPRT, GAVI, asymptotic confidence sequence).
+
+Everything is a function of z, the estimate's distance from a null in standard errors, and of x = v / rho, how much has been
+seen in units of the tuning constant. Logarithms throughout, so that nothing underflows.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import lambertw, log_ndtr
+
+from abkit._check import Float64Array
+from abkit._roots import bisect
+
+
+def log_evalue(z: npt.ArrayLike, x: npt.ArrayLike) -> Float64Array:
+    """Log of the two-sided mixture martingale (Howard et al. 2021, AoS 49(2), eq. 14)."""
+    z, x = np.asarray(z, dtype=np.float64), np.asarray(x, dtype=np.float64)
+    return np.asarray(-0.5 * np.log1p(x) + 0.5 * z * z * (x / (1 + x)))
+
+
+def log_evalue_greater(z: npt.ArrayLike, x: npt.ArrayLike) -> Float64Array:
+    """Log of the one-sided mixture martingale (Howard et al. 2021, prop. 5): evidence for a positive effect."""
+    z, x = np.asarray(z, dtype=np.float64), np.asarray(x, dtype=np.float64)
+    return math.log(2) + log_evalue(z, x) + log_ndtr(z * np.sqrt(x / (1 + x)))
+
+
+def multiplier(x: npt.ArrayLike, alpha: float) -> Float64Array:
+    """Half-width of the two-sided confidence sequence in standard errors: where the martingale is 1 / alpha."""
+    x = np.asarray(x, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.sqrt((1 + 1 / x) * (np.log1p(x) - 2 * math.log(alpha))))
+
+
+def multiplier_greater(x: float, alpha: float) -> float:
+    """The same for the one-sided martingale, which rises in z."""
+    if not x > 0:
+        return math.inf
+    high = float(multiplier(x, alpha))  # the one-sided martingale is larger there: its last factor is at least 1/2
+    goal = -math.log(alpha)
+    return bisect(lambda z: goal - float(log_evalue_greater(z, x)), -high - 40.0, high)
+
+
+def tuning(v: float, alpha: float, sides: int) -> float:
+    """The rho at which the sequence is narrowest when v has been seen (Howard et al. 2021, sec. 3.5).
+
+    One-sided, the two-sided answer at twice alpha, which is narrowest to within a few parts in a thousand.
+    """
+    level = alpha if sides == 2 else 2 * alpha
+    return v / (-float(lambertw(-level * level / math.e, -1).real) - 1)
