@@ -1,6 +1,6 @@
 """The normal mixture: one function under many names (mSPRT, GAVI, asymptotic confidence sequence).
 
-Everything is a function of z, the estimate's distance from a null in standard errors, and of x = v / rho, how much has been
+Everything is a function of z, the estimate's distance from a null in standard errors, and of x = v / rho, how much was
 seen in units of the tuning constant. Logarithms throughout, so that nothing underflows.
 """
 
@@ -25,7 +25,7 @@ def log_evalue(z: npt.ArrayLike, x: npt.ArrayLike) -> Float64Array:
 def log_evalue_greater(z: npt.ArrayLike, x: npt.ArrayLike) -> Float64Array:
     """Log of the one-sided mixture martingale (Howard et al. 2021, prop. 5): evidence for a positive effect."""
     z, x = np.asarray(z, dtype=np.float64), np.asarray(x, dtype=np.float64)
-    return math.log(2) + log_evalue(z, x) + log_ndtr(z * np.sqrt(x / (1 + x)))
+    return np.asarray(math.log(2) + log_evalue(z, x) + log_ndtr(z * np.sqrt(x / (1 + x))))
 
 
 def multiplier(x: npt.ArrayLike, alpha: float) -> Float64Array:
