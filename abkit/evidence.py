@@ -10,11 +10,14 @@ import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from abkit import _check, _tails
 from abkit.errors import AccuracyWarning
 from abkit.types import ALTERNATIVES, RELATIVE_METHODS, Alternative, Null, Relative, RelativeMethod
+
+if TYPE_CHECKING:
+    from abkit.suffstats import Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,22 @@ class NoInterval:
 
 
 ConfidenceSet = Interval | HalfLines | WholeLine | NoInterval
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How much two variants hold of what makes an estimate near enough to normal.
+
+    `units` are those of both variants, `smaller` those of the smaller one. `events` are the units with an outcome in
+    the smaller variant: those that are not zero, or of a proportion those of the rarer kind. `skewness` is that of the
+    estimate. None is unknown. `counts` are those of the control and the treatment where they are the whole evidence.
+    """
+
+    units: int
+    smaller: int
+    events: int | None = None
+    skewness: float | None = None
+    counts: tuple[Counts, Counts] | None = None
 
 
 class Effect(Protocol):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from abkit import _check
-from abkit.evidence import Effect
+from abkit.evidence import Effect, Sample
 from abkit.logs import Block, Variable
 from abkit.suffstats import CoMoments
 from abkit.types import DIRECTIONS, MISSING, ROLES, ROWS, Cap, Covariate, Direction, Missing, Null, Relative, Role, Sum
@@ -76,6 +76,21 @@ class Metric(ABC):
 
     def caution(self, control: CoMoments, treatment: CoMoments) -> str | None:  # noqa: ARG002
         """Why the test's error rate may miss its nominal level with statistics like these, where they show it."""
+        return None
+
+    def skewness(self, control: CoMoments, treatment: CoMoments) -> float | None:  # noqa: ARG002
+        """Skewness of the estimate before any adjustment; None where the statistics do not show it."""
+        return None
+
+    def sample(self, control: CoMoments, treatment: CoMoments) -> Sample:
+        """How much the variants hold: what decides whether the estimate is near enough to normal."""
+        smaller = min(int(control.n), int(treatment.n))
+        events = [found for m in (control, treatment) if m.n == smaller and (found := self._events(m)) is not None]
+        skewness = self.skewness(control, treatment)
+        return Sample(int(control.n) + int(treatment.n), smaller, min(events, default=None), skewness)
+
+    def _events(self, moments: CoMoments) -> int | None:  # noqa: ARG002
+        """The units with an outcome, where the statistics show how many there are."""
         return None
 
     def block(self, name: str, missing: Missing) -> Block:

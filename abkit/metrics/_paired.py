@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from abkit import _check
-from abkit.evidence import Effect
+from abkit.evidence import Effect, Sample
 from abkit.inference import paired_test
 from abkit.logs import Variable
 from abkit.metrics._metric import Metric
@@ -92,6 +92,10 @@ class Paired(Metric):
             if total == 0:
                 raise ValueError(f"the denominator `{self.denominator}` adds up to zero in the {variant}")
         return "paired ratio", paired_test(shares_of_pairs(treatment)).effect
+
+    def sample(self, control: CoMoments, treatment: CoMoments) -> Sample:
+        """The pairs, which are the units of both variants."""
+        return Sample(int(treatment.n), int(treatment.n), None, self.skewness(control, treatment))
 
     def values(self, control: CoMoments | None, treatment: CoMoments | None) -> tuple[float, float]:  # noqa: ARG002
         """The means of the pairs, or the ratios."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from abkit import _check
-from abkit.evidence import Effect
+from abkit.evidence import Effect, Sample
 from abkit.inference import linear_effect, mean_arm, proportion_caution
 from abkit.inference._score_effect import ScoreEffect
 from abkit.logs import Variable
@@ -62,6 +62,15 @@ class Proportion(Metric):
     def caution(self, control: CoMoments, treatment: CoMoments) -> str | None:
         """Of few successes or failures."""
         return None if self.covariates else proportion_caution(_counts(control), _counts(treatment), "score")
+
+    def sample(self, control: CoMoments, treatment: CoMoments) -> Sample:
+        """Units and events, and the counts themselves unless covariates adjust them."""
+        counts = None if self.covariates else (_counts(control), _counts(treatment))
+        return replace(super().sample(control, treatment), counts=counts)
+
+    def _events(self, moments: CoMoments) -> int:
+        counts = _counts(moments)
+        return min(int(counts.successes), int(counts.n - counts.successes))
 
 
 def _counts(moments: CoMoments) -> Counts:
