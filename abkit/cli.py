@@ -95,12 +95,13 @@ def _parser() -> argparse.ArgumentParser:
 def _plan_and_log(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plan", help="a plan file: .yaml or .json")
     parser.add_argument("log", help="a log: .parquet, .csv, .csv.gz, or a quoted pattern for several")
+    parser.add_argument("--look", type=int, help="which of the plan's looks this is, from 1")
 
 
 def _analyze(parsed: argparse.Namespace) -> int:
     from abkit.experiment import Experiment
 
-    report = Experiment.from_file(parsed.plan).analyze(parsed.log)
+    report = Experiment.from_file(parsed.plan).analyze(parsed.log, look=parsed.look)
     if parsed.format == "html":
         print(report._repr_html_())
     else:
@@ -111,7 +112,7 @@ def _analyze(parsed: argparse.Namespace) -> int:
 def _decide(parsed: argparse.Namespace) -> int:
     from abkit.decision import decide
 
-    decision = decide(parsed.plan, parsed.log)
+    decision = decide(parsed.plan, parsed.log, look=parsed.look)
     print(decision.to_json() if parsed.format == "json" else decision)
     if decision.verdict == "continue":
         return BLOCKED if decision.blocked else CONTINUE

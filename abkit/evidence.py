@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from abkit import _check, _tails
 from abkit.errors import AccuracyWarning
@@ -18,6 +19,28 @@ from abkit.types import ALTERNATIVES, RELATIVE_METHODS, Alternative, Null, Relat
 
 if TYPE_CHECKING:
     from abkit.suffstats import Counts
+
+
+#: When an error rate holds.
+ONE_LOOK, PLANNED, EXACT, ASYMPTOTIC, BURN_IN = (
+    "at one look",
+    "at planned looks",
+    "at any time, exact",
+    "at any time, asymptotic",
+    "not yet: burn-in",
+)
+
+
+class Level(float):
+    """A confidence level with its complement, which near 1 has more digits than 1 minus the level."""
+
+    error: float
+
+    def __new__(cls, error: float) -> Self:
+        """The level 1 - error."""
+        level = super().__new__(cls, 1 - error)
+        level.error = error
+        return level
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +156,8 @@ class Sample:
 
     `units` are those of both variants, `smaller` those of the smaller one. `events` are the units with an outcome in
     the smaller variant: those that are not zero, or of a proportion those of the rarer kind. `skewness` is that of the
-    estimate. None is unknown. `counts` are those of the control and the treatment where they are the whole evidence.
+    estimate. None is unknown. `counts` are those of both variants where they are the whole evidence, and
+    `share` is the planned share of the treatment among the units of both.
     """
 
     units: int
@@ -141,6 +165,7 @@ class Sample:
     events: int | None = None
     skewness: float | None = None
     counts: tuple[Counts, Counts] | None = None
+    share: float = 0.5
 
 
 class Effect(Protocol):
@@ -151,8 +176,16 @@ class Effect(Protocol):
         """What the estimate is: a difference, a log odds ratio, ..."""
 
     @property
+    def validity(self) -> str:
+        """When the error rate holds: at one look, at planned looks, at any time exactly or asymptotically."""
+
+    @property
     def undefined(self) -> str:
         """Why the statistic is undefined, where it is."""
+
+    @property
+    def caution(self) -> str | None:
+        """Why the error rate may miss its nominal level, where the effect knows."""
 
     @property
     def estimate(self) -> float:
@@ -189,6 +222,9 @@ class Effect(Protocol):
     def odds_ratio(self, level: float, alternative: Alternative) -> ConfidenceSet:
         """Odds ratios that the test does not reject."""
 
+    def normal(self) -> Effect:
+        """The same effect with a normal reference."""
+
 
 class BaseEffect:
     """What effects have unless they say otherwise: a t or normal reference, and no other scale than their own."""
@@ -196,11 +232,18 @@ class BaseEffect:
     __slots__ = ()
 
     scale = "difference"
+    validity = ONE_LOOK
+    caution: str | None = None
     undefined = "the variance is zero: every unit has the same value, or they differ in rounding only"
 
     def pvalue(self: Effect, null: Null, alternative: Alternative) -> float:
         """p-value of the statistic's t or normal reference."""
         return _tails.pvalue(self.statistic(null), self.df, alternative)
+
+    def normal(self) -> Self:
+        """The same effect with a normal reference in place of Student's t."""
+        has_df = any(field.name == "df" for field in fields(self))  # type: ignore[arg-type]
+        return replace(self, df=math.inf) if has_df else self  # type: ignore[type-var]
 
     def relative(self, level: float, alternative: Alternative, method: RelativeMethod | None) -> ConfidenceSet:  # noqa: ARG002
         """None: this effect is not a share of anything."""
@@ -217,7 +260,7 @@ class BaseEffect:
         return null
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TestResult:
     """The answer of a hypothesis test of treatment minus control.
 
@@ -231,7 +274,7 @@ class TestResult:
         What the p-value is against; "greater": the treatment exceeds the control by more than `null`.
     null : float or Relative
         The difference under the null hypothesis, absolute or as a share of the control's mean.
-    statistic, pvalue : float
+    statistic : float
         nan where the test is undefined; `reason` then says why.
     reason : str or None
         Why the test is undefined.
@@ -257,9 +300,18 @@ class TestResult:
     alternative: Alternative
     null: Null
     statistic: float
-    pvalue: float
     reason: str | None = None
     caution: str | None = None
+
+    @cached_property
+    def pvalue(self) -> float:
+        """p-value of the null; nan where the test is undefined."""
+        return math.nan if self.reason else self.effect.pvalue(self.null, self.alternative)
+
+    @property
+    def validity(self) -> str:
+        """When the error rate holds: at one look, at planned looks, or at any time, exactly or asymptotically."""
+        return self.effect.validity
 
     @property
     def scale(self) -> str:
@@ -345,6 +397,7 @@ class TestResult:
         values = {
             "method": self.method,
             "scale": self.scale,
+            "validity": self.validity,
             "estimate": self.estimate,
             "stderr": self.stderr,
             "df": self.df,
@@ -375,8 +428,8 @@ def run_test(
         warnings.warn(caution, AccuracyWarning, stacklevel=3)
     statistic = effect.statistic(null)
     if math.isnan(statistic):
-        return TestResult(method, effect, alternative, null, math.nan, math.nan, effect.undefined, caution)
-    return TestResult(method, effect, alternative, null, statistic, effect.pvalue(null, alternative), None, caution)
+        return TestResult(method, effect, alternative, null, math.nan, effect.undefined, caution)
+    return TestResult(method, effect, alternative, null, statistic, None, caution)
 
 
 def sided(low: float, high: float, level: float, alternative: Alternative) -> Interval:
@@ -386,7 +439,8 @@ def sided(low: float, high: float, level: float, alternative: Alternative) -> In
 
 def tail_of(level: float, alternative: Alternative) -> float:
     """The probability that is left out at each end of a confidence set that has one."""
-    return (1 - level) / 2 if alternative == "two-sided" else 1 - level
+    error = level.error if isinstance(level, Level) else 1 - level
+    return error / 2 if alternative == "two-sided" else error
 
 
 def finite_or_none(value: Any) -> Any:

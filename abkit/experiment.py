@@ -14,7 +14,7 @@ from abkit.errors import PlanError
 from abkit.logs import Request, label_name
 from abkit.metrics import Metric
 from abkit.sequential import KINDS as MONITORS
-from abkit.sequential import FixedHorizon, Monitor
+from abkit.sequential import FixedHorizon, Look, Monitor
 from abkit.types import MISSING, ROWS, Missing
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class Experiment:
             any(metric.pairs for metric in self.metrics.values()),
         )
 
-    def analyze(self, log: object) -> Report:
+    def analyze(self, log: object, *, look: int | Look | None = None) -> Report:
         """Estimate every metric, check the data, and report.
 
         Parameters
@@ -204,6 +204,9 @@ class Experiment:
         log : table or path
             pandas, Polars (eager or lazy), PyArrow, DuckDB relation, Ibis table, PySpark or Dask frame; or the
             path of a Parquet or CSV file, or a pattern for several.
+        look : int or Look, optional
+            Which look at the experiment this is, from 1: needed where the monitor has a schedule and does not say how
+            many units are planned. A `Look` names the units seen at the earlier ones too.
 
         Returns
         -------
@@ -213,11 +216,13 @@ class Experiment:
         ------
         DataError
             The log cannot answer what the plan asks; the message names the column and what to do.
+        PlanError
+            A look that the monitor does not have.
         """
         from abkit.adapters._analyze import read_statistics
         from abkit.report import make_report
 
-        return make_report(self, read_statistics(log, self.request()))
+        return make_report(self, read_statistics(log, self.request()), look)
 
     def _check_pairs(self) -> None:
         """Where units are pairs they are so for all metrics, since no unit belongs to one variant only."""

@@ -123,11 +123,11 @@ def aa_replay(plan: object, log: object, *, times: int = 200, rng: np.random.Gen
             decision = decide_report(report)
             counts[decision.verdict] += 1
             counts["blocked"] += decision.blocked
-            alpha = experiment.monitor.alpha
+            alpha = experiment.monitor.total
             counts.update({f"p {row.metric}" for row in report.results if row.test and row.test.pvalue < alpha})
     return Replay(
         times,
-        experiment.monitor.alpha,
+        experiment.monitor.total,
         len(weights) - 1,
         counts["promote"],
         counts["rollback"],

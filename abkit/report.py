@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from abkit._checks import Check, data_checks
 from abkit.errors import DataError, PlanError
-from abkit.evidence import TestResult, finite_or_none, run_test
+from abkit.evidence import EXACT, TestResult, finite_or_none, run_test
 from abkit.experiment import Experiment
 from abkit.inference import mean_arm, ratio_arm, variance_kept
 from abkit.logs import Group, LogStatistics
 from abkit.metrics import Metric, Rate, Ratio
+from abkit.sequential import Look
 from abkit.suffstats import CoMoments
 
 if TYPE_CHECKING:
@@ -58,11 +59,12 @@ class Report:
     results: tuple[MetricResult, ...]
     segments: tuple[MetricResult, ...]
     checks: tuple[Check, ...]
+    look: Look = field(default_factory=Look)
 
     @property
     def level(self) -> float:
-        """The confidence level of the intervals shown, 1 - alpha."""
-        return 1 - self.experiment.monitor.alpha
+        """The confidence level of the two-sided intervals shown: 1 - alpha, of both directions together."""
+        return 1 - self.experiment.monitor.total
 
     def result(self, metric: str, variant: str | None = None, segment: str | None = None) -> TestResult:
         """The two-sided test of a metric's difference from the control.
@@ -150,24 +152,27 @@ class Report:
         return report_html(self)
 
 
-def make_report(experiment: Experiment, statistics: LogStatistics) -> Report:
-    """Tests and checks from a log's statistics."""
+def make_report(experiment: Experiment, statistics: LogStatistics, look: int | Look | None = None) -> Report:
+    """Tests and checks from a log's statistics, as the plan's monitor takes them at this look."""
     merged = merge_groups(statistics.groups)
     treatments = _treatments(experiment, merged)
     variants = (experiment.control, *treatments)
     _require_two_variants(experiment, statistics, merged)
     units = {variant: merged[variant].units if variant in merged else 0 for variant in variants}
+    if not isinstance(look, Look):
+        look = experiment.monitor.look(look, sum(units.values()))
+    compare = Comparison(experiment, look)
     results = tuple(
-        _compare(name, metric, merged.get(experiment.control), merged.get(variant), variant, None)
-        for name, metric in experiment.metrics.items()
+        compare(name, merged.get(experiment.control), merged.get(variant), variant, None)
+        for name in experiment.metrics
         for variant in treatments
     )
     checks = (
         *data_checks(experiment, statistics, merged, units),
         *_quality_metrics(experiment, results),
     )
-    segments = tuple(_segment_results(experiment, statistics.groups, treatments))
-    return Report(experiment, statistics, variants, units, results, segments, checks)
+    segments = tuple(_segment_results(compare, statistics.groups, treatments))
+    return Report(experiment, statistics, variants, units, results, segments, checks, look)
 
 
 def merge_groups(groups: Iterable[Group]) -> dict[str, Group]:
@@ -208,22 +213,43 @@ def _treatments(experiment: Experiment, merged: dict[str, Group]) -> list[str]:
     return [v for v, weight in named if v != experiment.control and (weight > 0 or v in merged)]
 
 
-def _compare(
-    name: str, metric: Metric, control: Group | None, treatment: Group | None, variant: str, segment: str | None
-) -> MetricResult:
-    c, t = (group.moments.get(name) if group else None for group in (control, treatment))
-    c = t if metric.pairs else c  # a pair has the values of both
-    n_c, n_t = (int(moments.n) if moments else 0 for moments in (c, t))
-    shared = (name, variant, segment, metric.role, metric.direction, n_c, n_t, *metric.values(c, t))
-    if c is None or t is None or not n_c or not n_t:
-        return MetricResult(*shared, None, f"no units in {'the control' if not n_c else 'the treatment'}")
-    try:
-        test = replace(run_test(*metric.effect(c, t), "two-sided", 0.0), caution=metric.caution(c, t))
-    except ValueError as error:
-        return MetricResult(*shared, None, str(error))
-    if test.reason:
-        return MetricResult(*shared, None, test.reason)
-    return MetricResult(*shared, test, None, _kept(metric, c, t))
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How a plan compares a treatment with the control at one look."""
+
+    experiment: Experiment
+    look: Look
+
+    def __call__(
+        self, name: str, control: Group | None, treatment: Group | None, variant: str, segment: str | None
+    ) -> MetricResult:
+        """One metric of one treatment."""
+        metric = self.experiment.metrics[name]
+        c, t = (group.moments.get(name) if group else None for group in (control, treatment))
+        c = t if metric.pairs else c  # a pair has the values of both
+        n_c, n_t = (int(moments.n) if moments else 0 for moments in (c, t))
+        shared = (name, variant, segment, metric.role, metric.direction, n_c, n_t, *metric.values(c, t))
+        if c is None or t is None or not n_c or not n_t:
+            return MetricResult(*shared, None, f"no units in {'the control' if not n_c else 'the treatment'}")
+        try:
+            test = self._test(metric, c, t, variant)
+        except ValueError as error:
+            return MetricResult(*shared, None, str(error))
+        if test.reason:
+            return MetricResult(*shared, None, test.reason)
+        return MetricResult(*shared, test, None, _kept(metric, c, t))
+
+    def _test(self, metric: Metric, control: CoMoments, treatment: CoMoments, variant: str) -> TestResult:
+        sample = replace(metric.sample(control, treatment), share=self._share(variant))
+        method, effect = self.experiment.monitor.monitored(*metric.effect(control, treatment), sample, self.look)
+        caution = effect.caution or (None if effect.validity == EXACT else metric.caution(control, treatment))
+        return replace(run_test(method, effect, "two-sided", 0.0), caution=caution)
+
+    def _share(self, variant: str) -> float:
+        """The planned share of a treatment among its own units and the control's."""
+        weights = self.experiment.allocation or {}
+        treated, control = (weights.get(label, 1.0) for label in (variant, self.experiment.control))
+        return treated / (treated + control)
 
 
 def _kept(metric: Metric, control: CoMoments, treatment: CoMoments) -> float:
@@ -244,16 +270,15 @@ def _quality_metrics(experiment: Experiment, results: Iterable[MetricResult]) ->
         yield Check(label, status, message, row.test.pvalue)
 
 
-def _segment_results(
-    experiment: Experiment, groups: tuple[Group, ...], treatments: list[str]
-) -> Iterator[MetricResult]:
+def _segment_results(compare: Comparison, groups: tuple[Group, ...], treatments: list[str]) -> Iterator[MetricResult]:
+    experiment = compare.experiment
     for i, column in enumerate(experiment.segments):
         for value in sorted({group.segments[i] for group in groups}):
             merged = merge_groups(group for group in groups if group.segments[i] == value)
-            for name, metric in experiment.metrics.items():
+            for name in experiment.metrics:
                 for variant in treatments:
                     control, treatment = merged.get(experiment.control), merged.get(variant)
-                    yield _compare(name, metric, control, treatment, variant, f"{column}={value}")
+                    yield compare(name, control, treatment, variant, f"{column}={value}")
 
 
 def _flat(row: MetricResult, level: float) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def _comparisons(report: Report) -> Iterator[SegmentComparison]:
                     column,
                     tuple(tests),
                     heterogeneity_test(tests.values()),
-                    adjust(list(tests.values()), "holm", alpha=report.experiment.monitor.alpha),
+                    adjust(list(tests.values()), "holm", alpha=report.experiment.monitor.total),
                     shrink(tests.values()),
                     simpson_reversals(overall.test, tests),
                 )

@@ -17,9 +17,10 @@ from abkit.decision._rule import findings, overall, status_of, verdicts
 from abkit.errors import PlanError
 from abkit.experiment import as_experiment
 from abkit.report import Report
+from abkit.sequential import Look
 
 
-def decide(plan: object, log: object) -> Decision:
+def decide(plan: object, log: object, *, look: int | Look | None = None) -> Decision:
     """Promote, continue or roll back.
 
     Answers: given what this plan asks and what this log shows, what should the release do?
@@ -30,6 +31,8 @@ def decide(plan: object, log: object) -> Decision:
         What was asked before the data were seen.
     log : table, path, or Report
         What happened: anything that `Experiment.analyze` reads, or its report under the same plan.
+    look : int or Look, optional
+        Which look this is, where the plan's monitor has a schedule; see `Experiment.analyze`.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def decide(plan: object, log: object) -> Decision:
             raise PlanError("`log` is a report of another plan; analyze the log under this one.")
         report = log
     else:
-        report = experiment.analyze(log)
+        report = experiment.analyze(log, look=look)
     return decide_report(report)
 
 
@@ -114,7 +117,7 @@ def _risk(report: Report) -> Risk:
     """Union bounds; each direction of a two-sided test has half of alpha."""
     experiment, treatments = report.experiment, len(report.variants) - 1
     roles = [metric.role for metric in experiment.metrics.values()]
-    half = experiment.monitor.alpha / 2
+    half = experiment.monitor.total / 2
     families = roles.count("success") * treatments if experiment.adjust == "none" else min(roles.count("success"), 1)
     others = (roles.count("guardrail") + roles.count("deterioration")) * treatments
     promote = min(1.0, half * families) if families else half

@@ -30,7 +30,7 @@ class Finding:
 
 def findings(report: Report) -> list[Finding]:
     """Judge every metric of every treatment; success metrics share alpha, the others have it each."""
-    alpha = report.experiment.monitor.alpha
+    alpha = report.experiment.monitor.total
     success = [row for row in report.results if row.role == "success"]
     others = [row for row in report.results if row.role in ("guardrail", "deterioration")]
     tests = [_against_null(report, row) for row in success]
@@ -102,7 +102,7 @@ def _levels(report: Report, rows: list[MetricResult], tests: list[TestResult | N
 
     A change the other way has no evidence to rank; equal p-values are ranked by name, not by the plan's order.
     """
-    alpha, metrics = report.experiment.monitor.alpha, report.experiment.metrics
+    alpha, metrics = report.experiment.monitor.total, report.experiment.metrics
     if report.experiment.adjust == "none":
         return [alpha] * len(rows)
     order = sorted(range(len(rows)), key=lambda i: (rows[i].metric, rows[i].variant))

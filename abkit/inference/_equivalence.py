@@ -150,7 +150,6 @@ def equivalence_test(
         worse.alternative,
         worse.null,
         worse.statistic,
-        worse.pvalue,
         worse.reason,
         worse.caution,
         lower=lower,

@@ -1,7 +1,9 @@
-"""Monitors: when evidence is looked at, and what that costs."""
+"""Monitors: when evidence is looked at, and what that costs; and what stays right however often one looks."""
 
-from abkit.sequential._monitors import FixedHorizon as FixedHorizon
-from abkit.sequential._monitors import Monitor as Monitor
+from abkit.sequential._fixed_horizon import FixedHorizon as FixedHorizon
+from abkit.sequential._look import Look as Look
+
+Monitor = FixedHorizon
 
 #: Every kind of monitor that a plan can name.
 KINDS: dict[str, type[Monitor]] = {kind.kind: kind for kind in (FixedHorizon,)}

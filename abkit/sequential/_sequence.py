@@ -20,8 +20,8 @@ class ConfidenceSequence:
     """Intervals at every look that together hold the parameter with probability 1 - alpha, whenever one stops.
 
     `low` and `high` are the current answers, each from the data up to its look; `running` intersects them, which is
-    valid too and never widens. An empty intersection (low above high) says that the model, or the constancy of the parameter,
-    does not hold.
+    valid too and never widens. An empty intersection (low above high) says that the model, or the constancy of the
+    parameter, does not hold.
 
     Parameters
     ----------

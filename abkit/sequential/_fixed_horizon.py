@@ -1,0 +1,64 @@
+"""One look, at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from abkit import _check
+from abkit.errors import PlanError
+from abkit.evidence import Effect
+from abkit.sequential._look import Look
+
+
+@dataclass(frozen=True, slots=True)
+class FixedHorizon:
+    """One look, at the end.
+
+    Parameters
+    ----------
+    alpha : float
+        Total error of the two-sided tests, between 0 and 1; each direction has half of it.
+
+    Raises
+    ------
+    ValueError
+        `alpha` is not between 0 and 1.
+
+    Notes
+    -----
+    Looking again as data come in, and stopping when a result appears, makes false conclusions several times as
+    frequent as `alpha` says. A second look is therefore refused; `Experiment.trajectory` shows it, and says that its
+    bands are right at one look only.
+
+    Examples
+    --------
+    >>> import abkit as ab
+    >>> ab.FixedHorizon(alpha=0.01)
+    FixedHorizon(alpha=0.01)
+    """
+
+    alpha: float = 0.05
+    kind: ClassVar[str] = "fixed-horizon"
+    guarantee: ClassVar[str] = "fixed horizon"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alpha", _check.within("alpha", self.alpha, 0, 1))
+
+    @property
+    def total(self) -> float:
+        """Alpha of both directions together."""
+        return self.alpha
+
+    def look(self, number: int | None, units: int) -> Look:
+        """The only look; another is refused."""
+        if number not in (None, 1):
+            raise PlanError(
+                f"`look` must be 1 for a fixed horizon; got {number}. A plan with looks names a monitor: "
+                "GroupSequential(looks=...) for a schedule, AnytimeValid() for looks at any time."
+            )
+        return Look(1, (units,))
+
+    def monitored(self, method: str, effect: Effect, _sample: object, _look: Look) -> tuple[str, Effect]:
+        """The effect itself."""
+        return method, effect
