@@ -87,4 +87,5 @@ def skewness(control: Shape, treatment: Shape) -> float | None:
 
 def _weighed(control: Shape, treatment: Shape, share: float, skew_c: float, skew_t: float) -> float:
     """Skewness of a difference to whose variance the control adds `share`."""
-    return skew_t * (1 - share) ** 1.5 / math.sqrt(treatment.n) - skew_c * share**1.5 / math.sqrt(control.n)
+    of_t, of_c = math.pow(1 - share, 1.5) / math.sqrt(treatment.n), math.pow(share, 1.5) / math.sqrt(control.n)
+    return skew_t * of_t - skew_c * of_c
