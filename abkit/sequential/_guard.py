@@ -7,8 +7,12 @@ it stayed under alpha at every allocation and for every kind of data tried (docs
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from abkit._check import Float64Array
 
 #: Units of the smaller variant.
 FEWEST_UNITS = 100
@@ -54,38 +58,39 @@ def burn_in(units: float, smaller: float, events: float | None, skewness: float 
 
 
 class Shape(NamedTuple):
-    """What a variant's units show of their distribution: how many, their variance and third central moment."""
+    """What a variant's units show of their distribution, at one look or at several."""
 
-    n: float
-    variance: float
-    third: float
+    n: npt.ArrayLike
+    variance: npt.ArrayLike
+    third: npt.ArrayLike  # third central moment
 
-    @property
-    def skewness(self) -> float:
-        """Skewness of one unit."""
-        deviation = math.sqrt(self.variance)
-        return self.third / deviation / deviation / deviation if deviation > 0 else 0.0
+    def skewness(self) -> Float64Array:
+        """Skewness of one unit; 0 where all are alike."""
+        deviation = np.sqrt(np.asarray(self.variance, dtype=np.float64))
+        deviation = np.where(deviation > 0, deviation, np.inf)
+        return np.asarray(np.asarray(self.third) / deviation / deviation / deviation)
 
 
-def skewness(control: Shape, treatment: Shape) -> float | None:
-    """Skewness of the difference of two means; None where it has no variance.
+def skewness(control: Shape, treatment: Shape) -> Float64Array:
+    """Skewness of the difference of two means, at each look; nan where it has no variance.
 
     A small sample hides the skewness of a heavy tail, and hides it best when its mean and its standard error are too
     small, which is when the false alarm comes. So the larger in size of two answers counts: what the variants show of
     themselves, and what it would be if the smaller had the shape of the larger, which has seen more of the tail.
     Of variants of one size and shape the difference is symmetric: they cancel.
     """
-    variances = [side.variance / side.n for side in (control, treatment)]
-    total = sum(variances)
-    if not total > 0:
-        return None
-    own = _weighed(control, treatment, variances[0] / total, control.skewness, treatment.skewness)
-    larger = max(control, treatment, key=lambda side: side.n).skewness
-    lent = _weighed(control, treatment, treatment.n / (control.n + treatment.n), larger, larger)
-    return max(own, lent, key=abs)
+    n_c, n_t = (np.asarray(side.n, dtype=np.float64) for side in (control, treatment))
+    skew_c, skew_t = control.skewness(), treatment.skewness()
+    of_c, of_t = np.asarray(control.variance) / n_c, np.asarray(treatment.variance) / n_t
+    with np.errstate(invalid="ignore"):
+        own = _weighed(n_c, n_t, of_c / (of_c + of_t), skew_c, skew_t)
+    larger = np.where(n_c > n_t, skew_c, skew_t)
+    lent = _weighed(n_c, n_t, n_t / (n_c + n_t), larger, larger)
+    return np.where(np.abs(lent) > np.abs(own), lent, own)
 
 
-def _weighed(control: Shape, treatment: Shape, share: float, skew_c: float, skew_t: float) -> float:
+def _weighed(
+    n_c: Float64Array, n_t: Float64Array, share: Float64Array, skew_c: Float64Array, skew_t: Float64Array
+) -> Float64Array:
     """Skewness of a difference to whose variance the control adds `share`."""
-    of_t, of_c = math.pow(1 - share, 1.5) / math.sqrt(treatment.n), math.pow(share, 1.5) / math.sqrt(control.n)
-    return skew_t * of_t - skew_c * of_c
+    return np.asarray(skew_t * (1 - share) ** 1.5 / np.sqrt(n_t) - skew_c * share**1.5 / np.sqrt(n_c))
