@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from abkit.suffstats import CoMoments, Histogram
@@ -162,3 +163,36 @@ class LogStatistics:
     audit: Audit
     cappings: tuple[Capping, ...] = ()
     unpaired: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What the looks did not use, or used with reserve; every number is a count of rows or of units.
+
+    Of rows: without a time, logged when the unit's window was closed, at or after the last look. Of units: those whose
+    window is still open at the last look; and those in the last look whose window ends after the last row, which
+    are complete only if the log holds all of its last period.
+    """
+
+    rows_without_time: int = 0
+    rows_after_window: int = 0
+    rows_after_last_look: int = 0
+    units_incomplete: int = 0
+    units_ending_after_last_row: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TimedStatistics:
+    """The statistics of a log at several looks, each of all that came before it.
+
+    With a `window`, a look holds the units whose window had ended, each with the rows of its window: looks are sums of
+    the same statistics. Without one (None), it holds all units seen so far with all of their rows so far: later looks see
+    longer exposure, which is another estimand at every look. `every` and `window` are in seconds where the times are
+    times, else in the numbers of the column.
+    """
+
+    looks: tuple[datetime | float, ...]
+    statistics: tuple[LogStatistics, ...]
+    late: Late
+    every: float
+    window: float | None

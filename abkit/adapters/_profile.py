@@ -95,16 +95,7 @@ def count_rows(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], req
     measured = list(dict.fromkeys(c for b in request.blocks for v in b.variables for c in v.columns if c != ROWS))
     binary = {v.column for b in request.blocks for v in b.variables if v.binary and not schema[v.column].is_boolean()}
     kept = keep_rows(schema, request)
-    drops = {"without_variant": is_missing(schema, request.variant)}
-    if request.unit != ROWS:
-        drops = {
-            "without_unit": is_missing(schema, request.unit),
-            "without_variant": ~is_missing(schema, request.unit) & is_missing(schema, request.variant),
-        }
-    if request.key:
-        drops["without_key"] = nw.any_horizontal(*(is_missing(schema, c) for c in request.key), ignore_nulls=False)
-    if request.exposure:
-        drops["not_exposed"] = ~_exposed(schema, request.exposure)
+    drops = dropped(schema, request)
 
     def looks(columns: Iterable[str]) -> list[nw.Expr]:
         counts = [(nw.len() - nw.col(c).count()).alias(f"null {c}") for c in columns]
@@ -137,6 +128,23 @@ def count_rows(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], req
         counts.get("not_exposed", 0),
         {column: rows for column, rows in missing.items() if rows},
     )
+
+
+def dropped(schema: dict[str, nw.dtypes.DType], request: Request) -> dict[str, nw.Expr]:
+    """The rows that are left out, by the reason for it."""
+    import narwhals as nw
+
+    drops = {"without_variant": is_missing(schema, request.variant)}
+    if request.unit != ROWS:
+        drops = {
+            "without_unit": is_missing(schema, request.unit),
+            "without_variant": ~is_missing(schema, request.unit) & is_missing(schema, request.variant),
+        }
+    if request.key:
+        drops["without_key"] = nw.any_horizontal(*(is_missing(schema, c) for c in request.key), ignore_nulls=False)
+    if request.exposure:
+        drops["not_exposed"] = ~_exposed(schema, request.exposure)
+    return drops
 
 
 def refuse_missing(profile: Profile, request: Request) -> None:

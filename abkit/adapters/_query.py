@@ -37,8 +37,13 @@ class Query:
     blocks: list[UnitBlock] = field(default_factory=list)
 
 
-def clean_rows(frame: Frame, schema: Schema, request: Request, labels: list[Label], profile: Profile) -> Query:
-    """Keep the rows that count, number the variants, and turn every measured column into float64."""
+def clean_rows(
+    frame: Frame, schema: Schema, request: Request, labels: list[Label], profile: Profile, clock: str | None = None
+) -> Query:
+    """Keep the rows that count, number the variants, and turn every measured column into float64.
+
+    `clock` names a column of numbers that comes along as `time`; of duplicates the earliest is kept.
+    """
     import narwhals as nw
 
     code: nw.Expr = nw.lit(len(labels))
@@ -52,12 +57,13 @@ def clean_rows(frame: Frame, schema: Schema, request: Request, labels: list[Labe
     columns += [_plain(nw.col(c), schema[c]).alias(f"segment{i}") for i, c in enumerate(request.segments)]
     columns += [nw.col(c).alias(f"key{i}") for i, c in enumerate(request.key)]
     columns += [_float(nw.col(c), schema[c], c in profile.missing).alias(name) for c, name in row_names.items()]
+    columns += [nw.col(clock).alias("time")] if clock else []
     filters = profile.without_unit + profile.without_variant + profile.without_key + profile.not_exposed
     rows = (frame.filter(keep_rows(schema, request)) if filters else frame).select(*columns)
     if request.key:
         kept = ["code", *(["unit"] if request.unit != ROWS else []), *row_names.values()]
         kept += [f"segment{i}" for i in range(len(request.segments))]
-        rows = _without_duplicates(rows, [f"key{i}" for i in range(len(request.key))], kept)
+        rows = _without_duplicates(rows, [f"key{i}" for i in range(len(request.key))], kept, ["time"] if clock else [])
     return Query(request, labels, profile, rows, row_names)
 
 
@@ -251,11 +257,11 @@ def _group_sums(block: UnitBlock, products: dict[str, nw.Expr]) -> dict[str, nw.
     return sums
 
 
-def _without_duplicates(rows: Frame, by: list[str], rest: list[str]) -> Frame:
+def _without_duplicates(rows: Frame, by: list[str], rest: list[str], earliest: list[str]) -> Frame:
     """One row a key; `copies` counts the others, `differ` those keys whose rows contradict each other."""
     import narwhals as nw
 
-    lows = [nw.col(c).min().alias(f"{c}_low") for c in rest]
+    lows = [nw.col(c).min().alias(f"{c}_low") for c in rest] + [nw.col(c).min() for c in earliest]
     grouped = rows.group_by(*by).agg(nw.len().alias("copies"), *(nw.col(c).max() for c in rest), *lows)
     differs = nw.any_horizontal(*(_differs(c, f"{c}_low") for c in rest), ignore_nulls=True)
     marked = grouped.with_columns(copies=nw.col("copies") - 1, differ=flag(differs))
