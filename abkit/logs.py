@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
+import numpy as np
+
+from abkit._check import Float64Array
 from abkit.suffstats import CoMoments, Histogram
 from abkit.types import ROWS, Cap, Missing
 
@@ -55,7 +58,8 @@ class Buckets:
 class Block:
     """The variables of one metric: a unit has all of them or is not in the block.
 
-    `present` names further columns that a row must have to count.
+    `present` names further columns that a row must have to count. `thirds` is how many of the first variables
+    `ThirdMoments` are wanted of.
     """
 
     metric: str
@@ -63,6 +67,7 @@ class Block:
     missing: Missing
     buckets: Buckets | None = None
     present: tuple[str, ...] = ()
+    thirds: int = 0
 
     def gaps(self, missing: Collection[str]) -> list[str]:
         """The columns of this metric that are among those with missing values, in order."""
@@ -113,6 +118,38 @@ class Distribution(CoMoments):
             return NotImplemented
         both = CoMoments.__add__(self, other)
         return Distribution(both.n, both.mean, both.m2, both.names, self.histogram + other.histogram)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ThirdMoments(CoMoments):
+    """Co-moments that show how skewed the first variables are, and how many units have a first one other than zero.
+
+    `m3`, of shape (k, k, k), holds the sums of products of three deviations of the first k variables; None is unknown,
+    as where cubes overflow. `+` pools them too (Pebay 2008, SAND2008-6212, sec. 2 and 3).
+    """
+
+    m3: Float64Array | None
+    nonzero: int
+
+    @classmethod
+    def of(cls, moments: CoMoments, m3: Float64Array | None, nonzero: int) -> Self:
+        """The co-moments with what they lack."""
+        return cls(moments.n, moments.mean, moments.m2, moments.names, m3, nonzero)
+
+    def __add__(self, other: CoMoments) -> CoMoments:
+        if not isinstance(other, ThirdMoments):
+            return NotImplemented
+        both, nonzero = CoMoments.__add__(self, other), self.nonzero + other.nonzero
+        if self.m3 is None or other.m3 is None:
+            return ThirdMoments.of(both, None, nonzero)
+        k = len(self.m3)
+        share = int(other.n) / max(int(both.n), 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            distance = (other.mean - self.mean)[:k]
+            between = int(self.n) * share * (1 - 2 * share) * np.einsum("i,j,k->ijk", distance, distance, distance)
+            within = np.multiply.outer((1 - share) * other.m2[:k, :k] - share * self.m2[:k, :k], distance)
+            m3 = self.m3 + other.m3 + between + within + within.transpose(0, 2, 1) + within.transpose(2, 0, 1)
+        return ThirdMoments.of(both, m3 if np.all(np.isfinite(m3)) else None, nonzero)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from abkit.adapters._frames import one_partition
 from abkit.adapters._profile import Label, Profile, keep_rows
-from abkit.adapters._unit_block import UnitBlock, UnitColumn, count_name, product_name, sum_name
+from abkit.adapters._third_moments import cube_sums
+from abkit.adapters._unit_block import UnitBlock, UnitColumn, count_name, nonzero_name, product_name, sum_name
 from abkit.logs import NO_SEGMENT, Block, Request, Variable, gaps_of, label_name
 from abkit.types import ROWS
 
@@ -254,6 +255,12 @@ def _group_sums(block: UnitBlock, products: dict[str, nw.Expr]) -> dict[str, nw.
             name = product_name(first, second)
             products[name] = nw.col(first) * nw.col(second)
             sums[name] = nw.col(name).sum()
+    if block.block.thirds:
+        outcome = block.columns[0]
+        zero = -outcome.shift * nw.col(block.rows) if outcome.shift else nw.lit(0.0)
+        products[nonzero_name(outcome)] = flag(nw.col(outcome.alias) != zero)
+        sums[nonzero_name(outcome)] = nw.col(nonzero_name(outcome)).sum()
+        sums |= cube_sums(block.cubed, products)
     return sums
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from abkit._check import Float64Array
+from abkit.adapters._third_moments import third_moments, transformed
 from abkit.errors import DataError
-from abkit.logs import Block, Variable
+from abkit.logs import Block, ThirdMoments, Variable
 from abkit.suffstats import CoMoments
 
 ROUNDING = 1e-12
@@ -45,38 +48,51 @@ class UnitBlock:
 
     @property
     def aliases(self) -> tuple[str, ...]:
-        """The aggregates whose products are summed, each once."""
-        needs_rows = any(column.variable.per_unit == "sum" and column.shift for column in self.columns)
+        """The aggregates whose products are summed, each once; first those whose products of three are."""
         sizes = (column.size for column in self.columns if column.size)
-        return tuple(dict.fromkeys([*(column.alias for column in self.columns), *sizes, *([self.rows] * needs_rows)]))
+        return tuple(dict.fromkeys([*self.cubed, *self._made_of(self.columns), *sizes]))
+
+    @property
+    def cubed(self) -> tuple[str, ...]:
+        """The aggregates whose products of three are summed, each once."""
+        return self._made_of(self.columns[: self.block.thirds])
+
+    def _made_of(self, columns: tuple[UnitColumn, ...]) -> tuple[str, ...]:
+        needs_rows = any(column.variable.per_unit == "sum" and column.shift for column in columns)
+        return tuple(dict.fromkeys([*(column.alias for column in columns), *([self.rows] * needs_rows)]))
 
     def comoments(self, row: dict[str, Any]) -> CoMoments:
         """The block's statistics of one group, exact to rounding in what the engine summed."""
-        n = int(row[count_name(self)] or 0)
-        aliases = self.aliases
+        n, aliases, leading = int(row[count_name(self)] or 0), self.aliases, self.block.thirds
         names = tuple(f"{i}:{column.variable.column}" for i, column in enumerate(self.columns))
         if n == 0:
-            return CoMoments(0, np.zeros(len(names)), np.zeros((len(names),) * 2), names)
+            none = CoMoments(0, np.zeros(len(names)), np.zeros((len(names),) * 2), names)
+            return ThirdMoments.of(none, np.zeros((leading,) * 3), 0) if leading else none
         self._refuse_overflow(row)
         totals = [Fraction(row[sum_name(alias)]) for alias in aliases]
         mean = np.array([float(total / n) for total in totals])
-        m2 = np.zeros((len(aliases),) * 2)
-        constant: set[int] = set()  # what is left of its spread is the rounding of the sums
-        for i in range(len(aliases)):
-            for j in range(i, len(aliases)):
-                product = Fraction(row[product_name(aliases[i], aliases[j])])
-                m2[i, j] = m2[j, i] = float(product - totals[i] * totals[j] / n)
-                if i == j and m2[i, i] <= max(ROUNDING * product, TINY):
-                    constant.add(i)
-        for column in self.columns:
-            i = aliases.index(column.alias)
-            if column.size and m2[i, i] <= LAST_DIGITS * row[product_name(column.size, column.size)]:
-                constant.add(i)
+        products, m2 = np.empty((len(aliases),) * 2, dtype=object), np.zeros((len(aliases),) * 2)
+        for i, j in combinations_with_replacement(range(len(aliases)), 2):
+            products[i, j] = products[j, i] = Fraction(row[product_name(aliases[i], aliases[j])])
+            m2[i, j] = m2[j, i] = float(products[i, j] - totals[i] * totals[j] / n)
+        constant = self._constant(m2, np.diagonal(products))
         for i in constant:
             m2[i, :] = m2[:, i] = 0.0
         linear, offset = self._unshift(aliases)
         m2 = linear @ (m2 if n > 1 else 0 * m2) @ linear.T
-        return CoMoments(n, linear @ mean + offset, (m2 + m2.T) / 2, names)
+        found = CoMoments(n, linear @ mean + offset, (m2 + m2.T) / 2, names)
+        if not leading:
+            return found
+        m3 = third_moments(row, n, aliases[: len(self.cubed)], totals, products, constant)
+        m3 = m3 if m3 is None else transformed(linear[:leading, : len(self.cubed)], m3)
+        return ThirdMoments.of(found, m3, int(row[nonzero_name(self.columns[0])] or 0))
+
+    def _constant(self, m2: Float64Array, squares: npt.NDArray[np.object_]) -> set[int]:
+        """The aggregates of whose spread nothing is left but the rounding of the sums."""
+        aliases, spreads = self.aliases, np.diagonal(m2)
+        found = {i for i, spread in enumerate(spreads) if spread <= max(ROUNDING * squares[i], TINY)}
+        sized = {aliases.index(c.alias): squares[aliases.index(c.size)] for c in self.columns if c.size}
+        return found | {i for i, square in sized.items() if spreads[i] <= LAST_DIGITS * square}
 
     def _refuse_overflow(self, row: dict[str, Any]) -> None:
         for column in self.columns:
@@ -112,3 +128,8 @@ def sum_name(alias: str) -> str:
 def product_name(first: str, second: str) -> str:
     """The output that adds up a product of two aggregates."""
     return f"product {' '.join(sorted((first, second)))}"
+
+
+def nonzero_name(column: UnitColumn) -> str:
+    """The output that counts the units whose value is not zero."""
+    return f"nonzero {column.alias}"

@@ -14,7 +14,9 @@ from abkit.inference._heterogeneity import ShrunkEffect as ShrunkEffect
 from abkit.inference._heterogeneity import heterogeneity_test as heterogeneity_test
 from abkit.inference._heterogeneity import shrink as shrink
 from abkit.inference._linear import Arm as Arm
+from abkit.inference._linear import linear_caution as linear_caution
 from abkit.inference._linear import linear_effect as linear_effect
+from abkit.inference._linear import linear_skewness as linear_skewness
 from abkit.inference._linear import mean_arm as mean_arm
 from abkit.inference._linear import ratio_arm as ratio_arm
 from abkit.inference._linear import variance_kept as variance_kept
@@ -34,6 +36,7 @@ from abkit.inference._quantile_effect import QuantileEffect as QuantileEffect
 from abkit.inference._quantile_effect import quantile_effect as quantile_effect
 from abkit.inference._rate import quasi_effect as quasi_effect
 from abkit.inference._rate import rate_test as rate_test
+from abkit.inference._ratio import few_for_delta as few_for_delta
 from abkit.inference._ratio import ratio_test as ratio_test
 from abkit.inference._regression import regression_test as regression_test
 from abkit.inference._signed_rank import signed_rank_test as signed_rank_test

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,6 +15,15 @@ LARGEST_SKEWNESS = 0.12
 FEWEST_UNITS = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the value of one variant is spread over repeated samples; a skewness of None is unknown."""
+
+    n: int
+    stderr: float
+    skewness: float | None
+
+
 def mean_caution(control: object, treatment: object, instead: str) -> str | None:
     """A caution where samples are too few or too skewed for a normal mean; None for statistics, which do not show it.
 
@@ -22,20 +32,25 @@ def mean_caution(control: object, treatment: object, instead: str) -> str | None
     """
     if isinstance(control, Statistics) or isinstance(treatment, Statistics):
         return None
-    c, t = np.asarray(control, dtype=np.float64), np.asarray(treatment, dtype=np.float64)
-    smallest = min(len(c), len(t))
+    samples = [np.asarray(sample, dtype=np.float64) for sample in (control, treatment)]
+    deviations = [sample - sample.mean() if len(sample) else sample for sample in samples]
+    largest = max(float(np.abs(deviation).max(initial=0.0)) for deviation in deviations)
+    c, t = (_of_mean(deviation / (largest or 1.0)) for deviation in deviations)
+    return shape_caution(c, t, instead)
+
+
+def shape_caution(control: Shape, treatment: Shape, instead: str) -> str | None:
+    """The caution of `mean_caution`, from what is known of the two values."""
+    smallest = min(control.n, treatment.n)
     if smallest < FEWEST_UNITS:
         return (
             f"a variant has {smallest} units only, too few for the error rate to be near its nominal level; {instead}"
         )
-    deviations = [sample - sample.mean() for sample in (c, t)]
-    largest = max(float(np.abs(deviation).max()) for deviation in deviations)
-    if largest == 0:
+    if control.stderr == treatment.stderr == 0:
         return None
-    (var_c, third_c), (var_t, third_t) = (_cumulants(deviation / largest) for deviation in deviations)
-    if not (var_c > 0 and var_t > 0):
+    if control.stderr == 0 or treatment.stderr == 0:
         return f"all units of one variant have the same value; {instead}"
-    skewness = abs(third_t - third_c) / math.pow(var_c + var_t, 1.5)
+    skewness = abs(skewness_of_difference(control, treatment) or 0.0)
     if skewness > LARGEST_SKEWNESS:
         return (
             f"the estimate is skewed ({skewness:.2f}, where at most {LARGEST_SKEWNESS} is near enough to normal), so "
@@ -44,7 +59,23 @@ def mean_caution(control: object, treatment: object, instead: str) -> str | None
     return None
 
 
-def _cumulants(deviations: Float64Array) -> tuple[float, float]:
-    """Variance and third cumulant of a sample's mean."""
-    n, squares = len(deviations), deviations * deviations
-    return float(squares.sum()) / (n * (n - 1)), float((squares * deviations).sum()) / n**3
+def skewness_of_difference(control: Shape, treatment: Shape) -> float | None:
+    """Third cumulant of treatment minus control over the cube of its standard error; None where that is unknown."""
+    total = math.hypot(control.stderr, treatment.stderr)
+    if control.skewness is None or treatment.skewness is None or not total:
+        return None
+    return treatment.skewness * (treatment.stderr / total) ** 3 - control.skewness * (control.stderr / total) ** 3
+
+
+def shape_of_sum(n: int, squares: float, cubes: float | None) -> Shape:
+    """The shape of a mean, from sums of squares and of cubes of the units' deviations from it."""
+    if n < 2 or not squares > 0:
+        return Shape(n, 0.0, 0.0)
+    # third cumulant cubes / n^3 over variance squares / (n (n - 1)), in an order that overflows least
+    skewness = None if cubes is None else cubes / squares / math.sqrt(squares) * ((n - 1) / n) ** 1.5
+    return Shape(n, math.sqrt(squares / n / (n - 1)), skewness)
+
+
+def _of_mean(deviations: Float64Array) -> Shape:
+    squares = deviations * deviations
+    return shape_of_sum(len(deviations), float(squares.sum()), float((squares * deviations).sum()))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from abkit._check import Float64Array
+from abkit.inference._caution import Shape, shape_caution, shape_of_sum, skewness_of_difference
 from abkit.inference._mean_effect import MeanEffect, satterthwaite
+from abkit.logs import ThirdMoments
 from abkit.suffstats import CoMoments
 
 ROUNDING = 1e-12
@@ -28,6 +30,26 @@ class Arm:
     def n(self) -> int:
         """Number of units."""
         return int(self.moments.n)
+
+    def shape(self) -> Shape:
+        """How the linearised outcome is spread before adjustment; its skewness where the third moments are known."""
+        k, moments, n = len(self.gradient), self.moments, self.n
+        sizes = np.sqrt(np.diagonal(moments.m2)[:k])
+        weights = self.gradient * sizes
+        scale = float(np.abs(weights).max())
+        if not 0 < scale < np.inf:
+            return Shape(n, scale, 0.0 if scale == 0 else None)
+        weights, units = weights / scale, np.where(sizes > 0, sizes, 1.0)
+        correlation = moments.m2[:k, :k] / np.outer(units, units)
+        squares = float(weights @ correlation @ weights)
+        if squares <= ROUNDING * float(np.abs(weights) @ np.abs(correlation) @ np.abs(weights)):
+            return Shape(n, 0.0, 0.0)
+        cubes = None
+        if isinstance(moments, ThirdMoments) and moments.m3 is not None:
+            m3 = moments.m3 / units / units[:, None] / units[:, None, None]
+            cubes = float(np.einsum("ijk,i,j,k", m3, weights, weights, weights))
+        found = shape_of_sum(n, squares, cubes)
+        return replace(found, stderr=found.stderr * scale)
 
     def regression(self) -> Regression:
         """Least squares of the linearised outcome on the covariates, within this variant."""
@@ -108,6 +130,16 @@ def linear_effect(control: Arm, treatment: Arm) -> MeanEffect:
         float(total[0, 1]),
         satterthwaite(_of_difference(from_control), sizes[0], _of_difference(from_treatment), sizes[1]),
     )
+
+
+def linear_skewness(control: Arm, treatment: Arm) -> float | None:
+    """Skewness of the difference before any adjustment; None where the third moments are not known."""
+    return skewness_of_difference(control.shape(), treatment.shape())
+
+
+def linear_caution(control: Arm, treatment: Arm, instead: str) -> str | None:
+    """A caution where units are too few or too skewed for a normal difference."""
+    return shape_caution(control.shape(), treatment.shape(), instead)
 
 
 def variance_kept(control: Arm, treatment: Arm) -> float:

@@ -63,9 +63,16 @@ def ratio_test(
     (0.286, 0.467, 0.075)
     """
     c, t = _pair("control", control), _pair("treatment", treatment)
-    few = f"a variant has {min(c.n, t.n)} units only, too few for the delta method; compare with permutation_test"
     effect = linear_effect(ratio_arm(c), ratio_arm(t))
-    return run_test("ratio", effect, alternative, null, few if min(c.n, t.n) < FEWEST else None)
+    return run_test("ratio", effect, alternative, null, few_for_delta(int(c.n), int(t.n)))
+
+
+def few_for_delta(control: int, treatment: int) -> str | None:
+    """A caution where there are too few units for the delta method."""
+    fewest = min(control, treatment)
+    if fewest >= FEWEST:
+        return None
+    return f"a variant has {fewest} units only, too few for the delta method; compare with permutation_test"
 
 
 def _pair(name: str, data: object) -> CoMoments:

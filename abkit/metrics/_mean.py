@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from abkit import _check
 from abkit.evidence import Effect
-from abkit.inference import linear_effect, mean_arm
+from abkit.inference import Arm, linear_effect, mean_arm
 from abkit.logs import Variable
 from abkit.metrics._metric import Metric, checked_cap, require_units
 from abkit.suffstats import CoMoments
@@ -42,6 +42,7 @@ class Mean(Metric):
     value: str
     cap: Cap | None = None
     kind: ClassVar[str] = "mean"
+    thirds: ClassVar[int] = 1
 
     def _check(self) -> None:
         _check.text("value", self.value)
@@ -56,3 +57,6 @@ class Mean(Metric):
         require_units(control, treatment)
         method = "welch, covariate-adjusted" if self.covariates else "welch"
         return method, linear_effect(mean_arm(control), mean_arm(treatment))
+
+    def _arm(self, moments: CoMoments) -> Arm:
+        return mean_arm(moments)

@@ -10,9 +10,12 @@ from typing import ClassVar
 
 from abkit import _check
 from abkit.evidence import Effect, Sample
-from abkit.logs import Block, Variable
+from abkit.inference import Arm, linear_caution, linear_skewness
+from abkit.logs import Block, ThirdMoments, Variable
 from abkit.suffstats import CoMoments
 from abkit.types import DIRECTIONS, MISSING, ROLES, ROWS, Cap, Covariate, Direction, Missing, Null, Relative, Role, Sum
+
+INSTEAD = "cap the largest values, or see with aa_replay how often the plan finds what is not there"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,8 @@ class Metric(ABC):
 
     kind: ClassVar[str]
     pairs: ClassVar[bool] = False
+    #: Of how many of the outcomes a log's third moments are wanted.
+    thirds: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         _check.choice("role", self.role, ROLES)
@@ -74,13 +79,15 @@ class Metric(ABC):
             The statistics are too few or too degenerate for an effect; the message says why.
         """
 
-    def caution(self, control: CoMoments, treatment: CoMoments) -> str | None:  # noqa: ARG002
+    def caution(self, control: CoMoments, treatment: CoMoments) -> str | None:
         """Why the test's error rate may miss its nominal level with statistics like these, where they show it."""
-        return None
+        c, t = self._arm(control), self._arm(treatment)
+        return linear_caution(c, t, INSTEAD) if c and t else None
 
-    def skewness(self, control: CoMoments, treatment: CoMoments) -> float | None:  # noqa: ARG002
+    def skewness(self, control: CoMoments, treatment: CoMoments) -> float | None:
         """Skewness of the estimate before any adjustment; None where the statistics do not show it."""
-        return None
+        c, t = self._arm(control), self._arm(treatment)
+        return linear_skewness(c, t) if c and t else None
 
     def sample(self, control: CoMoments, treatment: CoMoments) -> Sample:
         """How much the variants hold: what decides whether the estimate is near enough to normal."""
@@ -89,15 +96,18 @@ class Metric(ABC):
         skewness = self.skewness(control, treatment)
         return Sample(int(control.n) + int(treatment.n), smaller, min(events, default=None), skewness)
 
-    def _events(self, moments: CoMoments) -> int | None:  # noqa: ARG002
+    def _events(self, moments: CoMoments) -> int | None:
         """The units with an outcome, where the statistics show how many there are."""
+        return moments.nonzero if isinstance(moments, ThirdMoments) else None
+
+    def _arm(self, moments: CoMoments) -> Arm | None:  # noqa: ARG002
+        """The variant's value as a linear one of its means, where that can be."""
         return None
 
     def block(self, name: str, missing: Missing) -> Block:
         """What this metric asks of a log, under the name that the plan gives it."""
-        return Block(
-            name, self.outcomes() + tuple(map(_variable, _checked_covariates(self.covariates))), self.missing or missing
-        )
+        variables = self.outcomes() + tuple(map(_variable, _checked_covariates(self.covariates)))
+        return Block(name, variables, self.missing or missing, thirds=self.thirds)
 
     def values(self, control: CoMoments | None, treatment: CoMoments | None) -> tuple[float, float]:
         """The two variants' own values, before any adjustment; nan where there are no units."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 from abkit import _check
 from abkit.evidence import Effect, Sample
 from abkit.inference import linear_effect, mean_arm, proportion_caution
+from abkit.inference._caution import Shape, shape_of_sum, skewness_of_difference
 from abkit.inference._score_effect import ScoreEffect
 from abkit.logs import Variable
 from abkit.metrics._metric import Metric, require_units
@@ -63,6 +64,10 @@ class Proportion(Metric):
         """Of few successes or failures."""
         return None if self.covariates else proportion_caution(_counts(control), _counts(treatment), "score")
 
+    def skewness(self, control: CoMoments, treatment: CoMoments) -> float | None:
+        """That of the difference of the two shares, which their counts tell."""
+        return skewness_of_difference(*(_shape(_counts(moments)) for moments in (control, treatment)))
+
     def sample(self, control: CoMoments, treatment: CoMoments) -> Sample:
         """Units and events, and the counts themselves unless covariates adjust them."""
         counts = None if self.covariates else (_counts(control), _counts(treatment))
@@ -75,3 +80,10 @@ class Proportion(Metric):
 
 def _counts(moments: CoMoments) -> Counts:
     return Counts(int(moments.n), round(int(moments.n) * float(moments.mean[0])))
+
+
+def _shape(counts: Counts) -> Shape:
+    """Of a share p, from the sums of squares n p (1 - p) and of cubes n p (1 - p) (1 - 2 p) of units' deviations."""
+    n, successes = int(counts.n), int(counts.successes)
+    squares = successes * (n - successes) / max(n, 1)
+    return shape_of_sum(n, squares, squares * (n - 2 * successes) / max(n, 1))

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from abkit import _check
 from abkit.evidence import Effect
-from abkit.inference import quasi_effect
+from abkit.inference import Arm, few_for_delta, quasi_effect
 from abkit.logs import Variable
 from abkit.metrics._mean import Mean
 from abkit.metrics._metric import Metric, checked_cap, require_units
+from abkit.metrics._ratio import arm_of_ratio
 from abkit.suffstats import CoMoments
 from abkit.types import ROWS, Cap
 
@@ -85,6 +86,7 @@ class Rate(Metric):
     exposure: str
     cap: Cap | None = None
     kind: ClassVar[str] = "rate"
+    thirds: ClassVar[int] = 2
 
     def _check(self) -> None:
         _check.text("value", self.value)
@@ -108,9 +110,16 @@ class Rate(Metric):
                 raise ValueError(f"the exposure `{self.exposure}` does not add up to more than zero in the {variant}")
         return _method(self), quasi_effect(control, treatment)
 
+    def caution(self, control: CoMoments, treatment: CoMoments) -> str | None:
+        """Of few units, or of a skewed estimate."""
+        return few_for_delta(int(control.n), int(treatment.n)) or super().caution(control, treatment)
+
     def of(self, moments: CoMoments) -> float:
         """All events over all exposure; nan where there is none."""
         return float(moments.mean[0]) / float(moments.mean[1]) if moments.mean[1] else math.nan
+
+    def _arm(self, moments: CoMoments) -> Arm | None:
+        return arm_of_ratio(moments)
 
 
 def _method(metric: Metric) -> str:

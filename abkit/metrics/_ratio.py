@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from abkit import _check
 from abkit.evidence import Effect
-from abkit.inference import linear_effect, ratio_arm
+from abkit.inference import Arm, few_for_delta, linear_effect, ratio_arm
 from abkit.logs import Variable
 from abkit.metrics._metric import Metric, checked_cap, require_units
 from abkit.suffstats import CoMoments
@@ -45,6 +45,7 @@ class Ratio(Metric):
     cap: Cap | None = None
     denominator_cap: Cap | None = None
     kind: ClassVar[str] = "ratio"
+    thirds: ClassVar[int] = 2
 
     def _check(self) -> None:
         _check.text("numerator", self.numerator)
@@ -67,6 +68,21 @@ class Ratio(Metric):
         method = "delta, covariate-adjusted" if self.covariates else "delta"
         return method, linear_effect(ratio_arm(control), ratio_arm(treatment))
 
+    def caution(self, control: CoMoments, treatment: CoMoments) -> str | None:
+        """Of few units, or of a skewed estimate."""
+        return few_for_delta(int(control.n), int(treatment.n)) or super().caution(control, treatment)
+
     def of(self, moments: CoMoments) -> float:
         """The ratio of the means; nan where the denominator's is zero."""
         return float(moments.mean[0]) / float(moments.mean[1]) if moments.mean[1] else math.nan
+
+    def _arm(self, moments: CoMoments) -> Arm | None:
+        return arm_of_ratio(moments)
+
+
+def arm_of_ratio(moments: CoMoments) -> Arm | None:
+    """A ratio as a linear value; None where there is nothing to divide by."""
+    try:
+        return ratio_arm(moments) if moments.mean[1] else None
+    except ValueError:
+        return None

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from abkit import _check
 from abkit.evidence import Effect
-from abkit.inference import linear_effect, mean_arm
+from abkit.inference import Arm, linear_effect, mean_arm
 from abkit.logs import Variable
 from abkit.metrics._metric import Metric, require_units
 from abkit.suffstats import CoMoments
@@ -47,6 +47,7 @@ class Trend(Metric):
     day: str
     days: int = 14
     kind: ClassVar[str] = "trend"
+    thirds: ClassVar[int] = 1
 
     def _check(self) -> None:
         _check.text("value", self.value)
@@ -64,3 +65,9 @@ class Trend(Metric):
         require_units(control, treatment)
         method = "novelty, covariate-adjusted" if self.covariates else "novelty"
         return method, linear_effect(mean_arm(control), mean_arm(treatment))
+
+    def _arm(self, moments: CoMoments) -> Arm:
+        return mean_arm(moments)
+
+    def _events(self, moments: CoMoments) -> None:
+        """A slope that is not zero is no event."""
