@@ -15,17 +15,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_ndtr
+from scipy.special import log_ndtr, ndtri_exp
 
 from abkit._check import Float64Array
 
 #: How far from the drift nodes go where no bound is nearer: beyond, the normal has less than 1e-20.
 NEAR = 9.5
-_POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(20)
-_WIDTH = 3.0  # of a panel, in standard deviations of what it integrates
+_POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(32)
+_WIDTH = 9.0  # of a panel, in standard deviations of what it integrates
 _ROWS = 64
+_FAR = 6.1  # exp(-6.1^2) < 1e-16
 _LOG_ROOT_2PI = 0.5 * math.log(2 * math.pi)
+_STEPS = 60
+_ENOUGH = 1e-9  # a step this small leaves an error of its square
+_SMALLEST, _LARGEST_LOG = 1e-300, 700.0
 _Kernel = Callable[[Float64Array], Float64Array]
+_Tail = Callable[[float], tuple[Float64Array, Float64Array]]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -120,11 +125,14 @@ class Looks:
         if not self.z.size:
             return np.zeros_like(z)
         sd = math.sqrt((now - before) / now)
-        mean, mass = z * math.sqrt(before / now), np.exp(self.log_mass) / (sd * math.sqrt(2 * math.pi))
+        mass = np.exp(self.log_mass) / (sd * math.sqrt(2 * math.pi))
+        last, mean = self.z / (math.sqrt(2) * sd), z * (math.sqrt(before / now) / (math.sqrt(2) * sd))
         result = np.empty_like(z)
-        for rows, columns in _bands(mean, self.z, NEAR * sd):
-            way = (mean[rows, None] - self.z[columns]) / sd
-            result[rows] = np.exp(-0.5 * way * way) @ mass[columns]
+        for rows, columns in _bands(mean, last):
+            kernel = np.subtract.outer(mean[rows], last[columns])
+            np.square(kernel, out=kernel)
+            np.negative(kernel, out=kernel)
+            result[rows] = np.exp(kernel, out=kernel) @ mass[columns]
         return result
 
 
@@ -143,18 +151,36 @@ def crossing_probabilities(
     return np.exp(above), np.exp(below)
 
 
+def point_above(looks: Looks, log_mass: float, effect: float = 0.0) -> float:
+    """The bound that the next Z exceeds, having gone on so far, with a probability given as its log.
+
+    Infinite where that probability is zero; minus infinity where as much is not left.
+    """
+    return _point(lambda c: (looks.log_above(c, effect), looks.log_density(c, effect)), looks, log_mass, effect)
+
+
+def point_below(looks: Looks, log_mass: float, effect: float = 0.0) -> float:
+    """The bound that the next Z falls short of, having gone on so far, with a probability given as its log."""
+    return -_point(lambda c: (looks.log_below(-c, effect), looks.log_density(-c, effect)), looks, log_mass, -effect)
+
+
 def walk(
-    information: Sequence[float], lower: Sequence[float], upper: Sequence[float], effects: tuple[float, float]
+    information: Sequence[float],
+    lower: Sequence[float],
+    upper: Sequence[float],
+    effects: tuple[float, float],
+    gaps: Sequence[tuple[float, float] | None] | None = None,
 ) -> tuple[Looks, ...]:
     """What stands before each look between known bounds, for any effect from the first to the second."""
+    gaps = (None,) * len(information) if gaps is None else gaps
     roots = [math.sqrt(value) for value in information]
     up = [u - effects[1] * root for u, root in zip(upper, roots, strict=True) if math.isfinite(u)]
     down = [effects[0] * root - low for low, root in zip(lower, roots, strict=True) if math.isfinite(low)]
     reach = math.hypot(max([0.0, *down]), NEAR), math.hypot(max([0.0, *up]), NEAR)
     here = start(information, effects, reach)
     result = [here]
-    for low, high in list(zip(lower, upper, strict=True))[:-1]:
-        here = here.advance(low, high)
+    for low, high, gap in list(zip(lower, upper, gaps, strict=True))[:-1]:
+        here = here.advance(low, high, gap)
         result.append(here)
     return tuple(result)
 
@@ -168,6 +194,24 @@ def log_crossings(
     return np.stack(above, axis=-1), np.stack(below, axis=-1)
 
 
+def _point(tail: _Tail, looks: Looks, log_mass: float, effect: float) -> float:
+    """Newton's steps on the normal scale, where a tail is almost a straight line; a bracket keeps them in bounds."""
+    if log_mass == -math.inf or not float(tail(-math.inf)[0]) > log_mass:
+        return math.inf if log_mass == -math.inf else -math.inf
+    goal = -float(ndtri_exp(log_mass))
+    point = goal + effect * math.sqrt(looks.information[looks.passed])
+    low, high = -math.inf, math.inf
+    for _ in range(_STEPS):
+        log_p, log_density = (float(value) for value in tail(point))
+        here = -float(ndtri_exp(min(log_p, -_SMALLEST)))
+        low, high = (point, high) if here < goal else (low, point)
+        step = (goal - here) * math.exp(min(-0.5 * here * here - _LOG_ROOT_2PI - log_density, _LARGEST_LOG))
+        if abs(step) <= _ENOUGH * max(1.0, abs(point)):
+            return point + step
+        point = point + step if low < point + step < high else (low + high) / 2
+    return point
+
+
 def _panels(low: float, high: float, width: float) -> tuple[Float64Array, Float64Array]:
     """Nodes and weights from `low` to `high`; none where that is empty."""
     if not low < high:
@@ -178,12 +222,12 @@ def _panels(low: float, high: float, width: float) -> tuple[Float64Array, Float6
     return (middles[:, None] + half * _POINTS).ravel(), np.tile(half * _WEIGHTS, count)
 
 
-def _bands(mean: Float64Array, z: Float64Array, wide: float) -> Iterator[tuple[slice, slice]]:
-    """Blocks of rows, each with the columns that its kernels reach."""
-    mean = np.clip(mean, z[0], z[-1])
+def _bands(mean: Float64Array, last: Float64Array) -> Iterator[tuple[slice, slice]]:
+    """Blocks of rows, each with the columns that its kernels exp(-way^2) reach to the last digit."""
+    nearest = np.clip(mean, last[0], last[-1])
     for first in range(0, mean.size, _ROWS):
         rows = slice(first, min(first + _ROWS, mean.size))
-        ends = np.searchsorted(z, [mean[rows][0] - wide, mean[rows][-1] + wide])
+        ends = np.searchsorted(last, [nearest[rows][0] - _FAR, nearest[rows][-1] + _FAR])
         yield rows, slice(int(ends[0]), int(ends[1]))
 
 
