@@ -58,17 +58,18 @@ def burn_in(units: float, smaller: float, events: float | None, skewness: float 
 
 
 class Shape(NamedTuple):
-    """What a variant's units show of their distribution, at one look or at several."""
+    """How the mean of one variant is spread, at one look or at several: its units, standard error and skewness."""
 
     n: npt.ArrayLike
-    variance: npt.ArrayLike
-    third: npt.ArrayLike  # third central moment
+    stderr: npt.ArrayLike
+    skewness: npt.ArrayLike
 
-    def skewness(self) -> Float64Array:
-        """Skewness of one unit; 0 where all are alike."""
-        deviation = np.sqrt(np.asarray(self.variance, dtype=np.float64))
-        deviation = np.where(deviation > 0, deviation, np.inf)
-        return np.asarray(np.asarray(self.third) / deviation / deviation / deviation)
+    @classmethod
+    def of(cls, n: npt.ArrayLike, variance: npt.ArrayLike, third: npt.ArrayLike) -> Shape:
+        """From the variance and the third central moment of a unit."""
+        deviation = np.sqrt(variance)
+        scale = np.where(deviation > 0, deviation, np.inf)
+        return cls(n, deviation / np.sqrt(n), third / scale / scale / scale / np.sqrt(n))
 
 
 def skewness(control: Shape, treatment: Shape) -> Float64Array:
@@ -79,18 +80,14 @@ def skewness(control: Shape, treatment: Shape) -> Float64Array:
     themselves, and what it would be if the smaller had the shape of the larger, which has seen more of the tail.
     Of variants of one size and shape the difference is symmetric: they cancel.
     """
-    n_c, n_t = (np.asarray(side.n, dtype=np.float64) for side in (control, treatment))
-    skew_c, skew_t = control.skewness(), treatment.skewness()
-    of_c, of_t = np.asarray(control.variance) / n_c, np.asarray(treatment.variance) / n_t
+    (n_c, stderr_c, skew_c), (n_t, stderr_t, skew_t) = (map(np.asarray, side) for side in (control, treatment))
     with np.errstate(invalid="ignore"):
-        own = _weighed(n_c, n_t, of_c / (of_c + of_t), skew_c, skew_t)
-    larger = np.where(n_c > n_t, skew_c, skew_t)
-    lent = _weighed(n_c, n_t, n_t / (n_c + n_t), larger, larger)
+        own = _joined(skew_c, skew_t, stderr_c / np.hypot(stderr_c, stderr_t))
+    unit = np.where(n_c > n_t, skew_c * np.sqrt(n_c), skew_t * np.sqrt(n_t))
+    lent = _joined(unit / np.sqrt(n_c), unit / np.sqrt(n_t), np.sqrt(n_t / (n_c + n_t)))
     return np.where(np.abs(lent) > np.abs(own), lent, own)
 
 
-def _weighed(
-    n_c: Float64Array, n_t: Float64Array, share: Float64Array, skew_c: Float64Array, skew_t: Float64Array
-) -> Float64Array:
-    """Skewness of a difference to whose variance the control adds `share`."""
-    return np.asarray(skew_t * (1 - share) ** 1.5 / np.sqrt(n_t) - skew_c * share**1.5 / np.sqrt(n_c))
+def _joined(skew_c: Float64Array, skew_t: Float64Array, share: Float64Array) -> Float64Array:
+    """Skewness of a difference, of whose standard error the control's is a share."""
+    return np.asarray(skew_t * (1 - share * share) ** 1.5 - skew_c * share**3)
