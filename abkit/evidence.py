@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from abkit.suffstats import Counts
 
 
-#: When an error rate holds.
+#: When an error rate holds: the last three are of answers at any time.
 ONE_LOOK, PLANNED, EXACT, ASYMPTOTIC, BURN_IN = (
-    "at one look",
-    "at planned looks",
-    "at any time, exact",
-    "at any time, asymptotic",
-    "not yet: burn-in",
+    "one look",
+    "needs planned looks",
+    "exact",
+    "asymptotic",
+    "burn-in",
 )
 
 

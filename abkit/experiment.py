@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import os
 
     from abkit.report import Report
+    from abkit.trajectory import Trajectory
 
 Adjust = Literal["holm", "none"]
 
@@ -223,6 +224,43 @@ class Experiment:
         from abkit.report import make_report
 
         return make_report(self, read_statistics(log, self.request()), look)
+
+    def trajectory(
+        self, log: object, *, time: str | None = None, every: object = None, window: object = None, until: object = None
+    ) -> Trajectory:
+        """The report at every look of an experiment, from one grouped query however many looks there are.
+
+        Parameters
+        ----------
+        log : table, path, or Checkpoints
+            As for `analyze`; of `Checkpoints` every one is a look.
+        time : str
+            The column that says when a row was logged: times, dates, or numbers (in any unit).
+        every : str, timedelta or number
+            How far looks are apart: "1d", "12h", "30m", "1w"; in the column's own unit where it holds numbers.
+        window : same as `every`, optional
+            How long after its first row a unit's outcomes count. A unit enters at the first look at which its window
+            has ended, so that every look measures the same effect on more units. Without it, totals are open-ended:
+            each look has all rows so far, and as exposure grows the effect that is measured changes.
+        until : time, optional
+            To when the log is complete; by default its last row.
+
+        Returns
+        -------
+        Trajectory
+
+        Raises
+        ------
+        DataError
+            The log cannot answer what the plan asks.
+        PlanError
+            Looks that the monitor does not have.
+        """
+        from abkit.adapters._trajectory import read_trajectory
+        from abkit.trajectory import make_trajectory
+
+        timed = read_trajectory(log, self.request(), time=time, every=every, window=window, until=until)
+        return make_trajectory(self, timed)
 
     def _check_pairs(self) -> None:
         """Where units are pairs they are so for all metrics, since no unit belongs to one variant only."""

@@ -30,7 +30,7 @@ LAYERS = [
     {"adapters", "_plan"},
     {"_checks"},
     {"report"},
-    {"segments"},
+    {"segments", "trajectory"},
     {"_render"},
     {"decision"},
     {"replay"},
@@ -43,6 +43,7 @@ UPWARDS = {
     ("experiment", "adapters"),
     ("experiment", "_plan"),
     ("experiment", "report"),
+    ("experiment", "trajectory"),
     ("report", "_render"),
     ("report", "segments"),
 }

@@ -18,6 +18,8 @@ class Look:
         From 1.
     units : tuple of int
         At each look so far, or at this one only; rising.
+    last : bool, optional
+        Whether no other look follows. By default what the plan says of this number.
 
     Examples
     --------
@@ -28,6 +30,7 @@ class Look:
 
     number: int = 1
     units: tuple[int, ...] = ()
+    last: bool | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "number", _check.count("look", self.number, 1))
