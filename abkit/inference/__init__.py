@@ -16,7 +16,6 @@ from abkit.inference._heterogeneity import shrink as shrink
 from abkit.inference._linear import Arm as Arm
 from abkit.inference._linear import linear_caution as linear_caution
 from abkit.inference._linear import linear_effect as linear_effect
-from abkit.inference._linear import linear_skewness as linear_skewness
 from abkit.inference._linear import mean_arm as mean_arm
 from abkit.inference._linear import ratio_arm as ratio_arm
 from abkit.inference._linear import variance_kept as variance_kept

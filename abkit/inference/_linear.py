@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from abkit._check import Float64Array
-from abkit.inference._caution import Shape, shape_caution, shape_of_sum, skewness_of_difference
+from abkit.inference._caution import Shape, shape_caution, shape_of_sum
 from abkit.inference._mean_effect import MeanEffect, satterthwaite
 from abkit.logs import ThirdMoments
 from abkit.suffstats import CoMoments
@@ -130,11 +130,6 @@ def linear_effect(control: Arm, treatment: Arm) -> MeanEffect:
         float(total[0, 1]),
         satterthwaite(_of_difference(from_control), sizes[0], _of_difference(from_treatment), sizes[1]),
     )
-
-
-def linear_skewness(control: Arm, treatment: Arm) -> float | None:
-    """Skewness of the difference before any adjustment; None where the third moments are not known."""
-    return skewness_of_difference(control.shape(), treatment.shape())
 
 
 def linear_caution(control: Arm, treatment: Arm, instead: str) -> str | None:

@@ -10,8 +10,10 @@ from typing import ClassVar
 
 from abkit import _check
 from abkit.evidence import Effect, Sample
-from abkit.inference import Arm, linear_caution, linear_skewness
+from abkit.inference import Arm, linear_caution
+from abkit.inference._caution import Shape
 from abkit.logs import Block, ThirdMoments, Variable
+from abkit.sequential import _guard
 from abkit.suffstats import CoMoments
 from abkit.types import DIRECTIONS, MISSING, ROLES, ROWS, Cap, Covariate, Direction, Missing, Null, Relative, Role, Sum
 
@@ -85,9 +87,9 @@ class Metric(ABC):
         return linear_caution(c, t, INSTEAD) if c and t else None
 
     def skewness(self, control: CoMoments, treatment: CoMoments) -> float | None:
-        """Skewness of the estimate before any adjustment; None where the statistics do not show it."""
+        """Skewness of the estimate before any adjustment, as a burn-in asks for it; None where it is not known."""
         c, t = self._arm(control), self._arm(treatment)
-        return linear_skewness(c, t) if c and t else None
+        return lent_skewness(c.shape(), t.shape()) if c and t else None
 
     def sample(self, control: CoMoments, treatment: CoMoments) -> Sample:
         """How much the variants hold: what decides whether the estimate is near enough to normal."""
@@ -171,6 +173,15 @@ def _checked_covariates(value: object) -> tuple[Covariate, ...]:
     if len(set(result)) != len(result):
         raise ValueError("`covariates` must not repeat a column.")
     return result
+
+
+def lent_skewness(control: Shape, treatment: Shape) -> float | None:
+    """Skewness of the difference, the larger variant's shape lent to the smaller; None where it is not known."""
+    if control.skewness is None or treatment.skewness is None:
+        return None
+    c = _guard.Shape(control.n, control.stderr, control.skewness)
+    found = float(_guard.skewness(c, _guard.Shape(treatment.n, treatment.stderr, treatment.skewness)))
+    return None if math.isnan(found) else found
 
 
 def checked_cap(name: str, cap: object) -> None:

@@ -8,10 +8,10 @@ from typing import ClassVar
 from abkit import _check
 from abkit.evidence import Effect, Sample
 from abkit.inference import linear_effect, mean_arm, proportion_caution
-from abkit.inference._caution import Shape, shape_of_sum, skewness_of_difference
+from abkit.inference._caution import Shape, shape_of_sum
 from abkit.inference._score_effect import ScoreEffect
 from abkit.logs import Variable
-from abkit.metrics._metric import Metric, require_units
+from abkit.metrics._metric import Metric, lent_skewness, require_units
 from abkit.suffstats import CoMoments, Counts
 from abkit.types import ROWS
 
@@ -66,7 +66,7 @@ class Proportion(Metric):
 
     def skewness(self, control: CoMoments, treatment: CoMoments) -> float | None:
         """That of the difference of the two shares, which their counts tell."""
-        return skewness_of_difference(*(_shape(_counts(moments)) for moments in (control, treatment)))
+        return lent_skewness(*(_shape(_counts(moments)) for moments in (control, treatment)))
 
     def sample(self, control: CoMoments, treatment: CoMoments) -> Sample:
         """Units and events, and the counts themselves unless covariates adjust them."""
