@@ -103,3 +103,25 @@ def _step(low: float, high: float, at_low: float, at_high: float, shift: float, 
     reach = max(reach - (high - low) / 2, 0.0)
     x = x if abs(x - middle) <= reach else middle + math.copysign(reach, chord - middle)
     return x if low < x < high else middle
+
+
+def secant(
+    rising: Callable[[float], float], guess: float, slope: float, low: float = -math.inf, high: float = math.inf
+) -> float:
+    """Where a smooth rising function passes zero: secant steps in a bracket, for functions that cost much to evaluate.
+
+    It ends when the next step is below 1e-10 of the answer, or of 1 / `slope`, and takes that step without looking.
+    """
+    here, value, smallest = guess, rising(guess), 1e-10 / slope
+    for _ in range(200):
+        low, high = (here, high) if value < 0 else (low, here)
+        following = here - value / slope if 0 < slope < math.inf else math.nan
+        if abs(following - here) <= max(1e-10 * abs(here), smallest):
+            return following
+        if not low < following < high:
+            wide = 2 * max(abs(here - guess), 1e10 * smallest)
+            following = (low + high) / 2 if math.isfinite(high - low) else here + (wide if value < 0 else -wide)
+        before, value_before, here = here, value, following
+        value = rising(here)
+        slope = (value - value_before) / (here - before)
+    return here

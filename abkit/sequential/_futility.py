@@ -1,0 +1,191 @@
+"""Futility bounds by beta spending, and a harm bound: what is solved look by look beside the critical values.
+
+Beta spending: at the effect for which the design has its power, the chance of a futility stop at look k is
+beta(t_k) - beta(t_(k-1)) (Pampallona, Tsiatis and Kim 2001, Drug Information Journal 35(4)). That effect, as a drift
+effect sqrt(I_K), is the one at which the last futility bound meets the last critical value. The recursion serves no
+effect and that effect at once, so one pass over the looks gives both bounds for a drift.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from scipy.special import ndtri
+
+from abkit._roots import secant
+from abkit.sequential._boundaries import Bounds
+from abkit.sequential._canonical import NEAR, Looks, point_above, point_below, start
+
+_FAR = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Critical values and futility bounds that belong together.
+
+    Parameters
+    ----------
+    critical_values, futility : tuple of float
+        One a look, the last two equal. With two sides futility is |z| below the bound.
+    drift : float
+        effect * sqrt(information at the last look) at which the design has its power.
+    """
+
+    critical_values: Bounds
+    futility: Bounds
+    drift: float
+
+
+def spend_beta(
+    information: Sequence[float],
+    critical_values: Sequence[float],
+    log_beta: Sequence[float],
+    sides: int,
+    log_alpha: Sequence[float] | None = None,
+) -> Spent:
+    """Futility bounds that spend beta, and the drift at which they do.
+
+    Parameters
+    ----------
+    information, critical_values : sequence of float
+        Of every look; the critical values as they are without futility.
+    log_beta : sequence of float
+        Log of the type II error spent at each look; in all, 1 - power.
+    sides : {1, 2}
+        With 2, futility is |z| below its bound.
+    log_alpha : sequence of float, optional
+        Log of what each side spends at each look. Given, futility is binding: the critical values are solved anew with
+        its bounds in place.
+    """
+    last = math.sqrt(information[-1])
+
+    def attempt(drift: float) -> tuple[float, list[float], list[float]]:
+        return _attempt(information, critical_values, log_beta, sides, log_alpha, drift / last)
+
+    guess = 1.02 * max(critical_values[-1] - float(ndtri(sum(math.exp(step) for step in log_beta))), 0.1)
+    drift = secant(lambda value: attempt(value)[0], guess, 1.5, 0.0)
+    _, upper, lower = attempt(drift)
+    return Spent(tuple(upper), (*lower[: len(upper) - 1], upper[-1]), drift)
+
+
+def spend_beta_of_shape(
+    information: Sequence[float], shape: Callable[[float], Bounds], log_beta: Sequence[float], sides: int, alpha: float
+) -> Spent:
+    """Binding futility where the critical values are a shape: its constant is solved with the futility bounds in place.
+
+    Parameters
+    ----------
+    information, log_beta, sides
+        As in `spend_beta`.
+    shape : function of a constant
+        Critical values at every look; they rise with the constant.
+    alpha : float
+        Of one side.
+    """
+
+    def attempt(constant: float) -> Spent:
+        return spend_beta(information, shape(constant), log_beta, sides)
+
+    def lack(constant: float) -> float:
+        spent = attempt(constant)
+        return math.log(alpha / type_one_error(information, spent.critical_values, spent.futility, sides))
+
+    return attempt(secant(lack, -float(ndtri(alpha / 2)), 2.0))
+
+
+def critical_values_with(
+    information: Sequence[float], futility: Sequence[float], sides: int, log_alpha: Sequence[float]
+) -> Bounds:
+    """Critical values that spend alpha on each side with binding futility bounds in place."""
+    here, result = start(information, (0.0, 0.0), (NEAR, 4 * NEAR)), []
+    for k, bound in enumerate(futility):
+        result.append(point_above(here, log_alpha[k]))
+        if not result[-1] > bound and k + 1 < len(futility):
+            raise ValueError(f"`futility` must leave alpha to spend; at look {k + 1} it stops nearly every path.")
+        here = go_on(here, bound, result[-1], sides) if k + 1 < len(futility) else here
+    return tuple(result)
+
+
+def shape_with(
+    information: Sequence[float], shape: Callable[[float], Bounds], futility: Sequence[float], sides: int, alpha: float
+) -> Bounds:
+    """Critical values of a shape whose sides each have alpha with binding futility bounds in place."""
+
+    def lack(constant: float) -> float:
+        return math.log(alpha / type_one_error(information, shape(constant), futility, sides))
+
+    return shape(secant(lack, -float(ndtri(alpha / 2)), 2.0))
+
+
+def harm_bounds(information: Sequence[float], critical_values: Sequence[float], log_harm: Sequence[float]) -> Bounds:
+    """Lower bounds that are first crossed with a given (log) probability at each look when there is no effect.
+
+    Futility stops are left out, so that they can only make a false conclusion of harm rarer.
+    """
+    here, result = start(information, (0.0, 0.0), (4 * NEAR, NEAR)), []
+    for k, upper in enumerate(critical_values):
+        result.append(point_below(here, log_harm[k]))
+        here = here.advance(result[-1], upper) if k + 1 < len(critical_values) else here
+    return tuple(result)
+
+
+def go_on(here: Looks, lower: float, upper: float, sides: int) -> Looks:
+    """After the next look: between the bounds; with two sides, on either side of zero between them."""
+    if sides == 1:
+        return here.advance(lower, upper)
+    return here.advance(-upper, upper, (-lower, lower) if lower > 0 else None)
+
+
+def type_one_error(
+    information: Sequence[float], critical_values: Sequence[float], futility: Sequence[float], sides: int
+) -> float:
+    """P(cross the upper critical values) without an effect, where futility stops are obeyed."""
+    here, total = start(information, (0.0, 0.0)), 0.0
+    for k, (upper, lower) in enumerate(zip(critical_values, futility, strict=True)):
+        total += math.exp(float(here.log_above(upper)))
+        here = go_on(here, lower, upper, sides) if k + 1 < len(critical_values) else here
+    return total
+
+
+def _attempt(
+    information: Sequence[float],
+    critical_values: Sequence[float],
+    beta: Sequence[float],
+    sides: int,
+    alpha: Sequence[float] | None,
+    effect: float,
+) -> tuple[float, list[float], list[float]]:
+    """Bounds at one effect, and how much the last look's share of beta exceeds what is left for it (log scale)."""
+    reach = NEAR, math.hypot(NEAR, max(value for value in critical_values if math.isfinite(value)))
+    here = start(information, (effect if alpha is None else 0.0, effect), reach)
+    upper, lower = list(critical_values), []
+    for k in range(len(upper)):
+        if alpha is not None:
+            upper[k] = point_above(here, alpha[k])
+        lack = beta[k] - _log_within(here, upper[k], sides, effect)
+        if lack > 0 or k + 1 == len(upper):
+            return min(lack, _FAR), upper, lower
+        lower.append(_futile(here, upper[k], beta[k], sides, effect))
+        here = go_on(here, lower[k], upper[k], sides)
+    raise AssertionError("a design has a look")
+
+
+def _futile(here: Looks, upper: float, log_mass: float, sides: int, effect: float) -> float:
+    if sides == 1:
+        return point_below(here, log_mass, effect)
+    if log_mass == -math.inf:
+        return 0.0
+    wide = min(upper, effect * math.sqrt(here.information[here.passed]) + NEAR)
+    return secant(lambda z: _log_within(here, z, 2, effect) - log_mass, wide / 2, 2.0 / wide, 0.0, wide)
+
+
+def _log_within(here: Looks, bound: float, sides: int, effect: float) -> float:
+    """Log P(go on so far, then Z, or |Z|, below a bound)."""
+    below = float(here.log_below(bound, effect))
+    if sides == 1:
+        return below
+    if not bound > 0 or below == -math.inf:
+        return -math.inf
+    return below + math.log1p(-math.exp(float(here.log_below(-bound, effect)) - below))
