@@ -62,7 +62,22 @@ if TYPE_CHECKING:
     from abkit.replay import Replay as Replay
     from abkit.replay import aa_replay as aa_replay
     from abkit.report import Report as Report
+    from abkit.sequential import ConfidenceSequence as ConfidenceSequence
+    from abkit.sequential import CountSequence as CountSequence
     from abkit.sequential import FixedHorizon as FixedHorizon
+    from abkit.sequential import SrmSequence as SrmSequence
+    from abkit.sequential import anytime_f_test as anytime_f_test
+    from abkit.sequential import asymptotic_sequence as asymptotic_sequence
+    from abkit.sequential import confidence_sequence as confidence_sequence
+    from abkit.sequential import count_sequence as count_sequence
+    from abkit.sequential import e_bh as e_bh
+    from abkit.sequential import e_lond as e_lond
+    from abkit.sequential import e_to_p as e_to_p
+    from abkit.sequential import linear_sequence as linear_sequence
+    from abkit.sequential import merge_evalues as merge_evalues
+    from abkit.sequential import msprt_test as msprt_test
+    from abkit.sequential import p_to_e as p_to_e
+    from abkit.sequential import srm_sequence as srm_sequence
     from abkit.suffstats import CoMoments as CoMoments
     from abkit.suffstats import Counts as Counts
     from abkit.suffstats import Events as Events
@@ -113,7 +128,24 @@ _HOMES = {
     "abkit.metrics": ("Count", "Mean", "Metric", "Paired", "Proportion", "Quantile", "Rate", "Ratio", "Trend"),
     "abkit.replay": ("Replay", "aa_replay"),
     "abkit.report": ("Report",),
-    "abkit.sequential": ("FixedHorizon",),
+    "abkit.sequential": (
+        "ConfidenceSequence",
+        "FixedHorizon",
+        "anytime_f_test",
+        "asymptotic_sequence",
+        "confidence_sequence",
+        "e_bh",
+        "e_lond",
+        "e_to_p",
+        "linear_sequence",
+        "merge_evalues",
+        "msprt_test",
+        "p_to_e",
+        "SrmSequence",
+        "srm_sequence",
+        "CountSequence",
+        "count_sequence",
+    ),
     "abkit.suffstats": ("CoMoments", "Counts", "Events", "Histogram", "Moments", "PairedCounts"),
     "abkit.types": ("ROWS", "Cap", "Sum", "relative"),
 }
