@@ -63,9 +63,7 @@ if TYPE_CHECKING:
     from abkit.replay import aa_replay as aa_replay
     from abkit.report import Report as Report
     from abkit.sequential import ConfidenceSequence as ConfidenceSequence
-    from abkit.sequential import CountSequence as CountSequence
     from abkit.sequential import FixedHorizon as FixedHorizon
-    from abkit.sequential import SrmSequence as SrmSequence
     from abkit.sequential import anytime_f_test as anytime_f_test
     from abkit.sequential import asymptotic_sequence as asymptotic_sequence
     from abkit.sequential import confidence_sequence as confidence_sequence
@@ -134,6 +132,7 @@ _HOMES = {
         "anytime_f_test",
         "asymptotic_sequence",
         "confidence_sequence",
+        "count_sequence",
         "e_bh",
         "e_lond",
         "e_to_p",
@@ -141,10 +140,7 @@ _HOMES = {
         "merge_evalues",
         "msprt_test",
         "p_to_e",
-        "SrmSequence",
         "srm_sequence",
-        "CountSequence",
-        "count_sequence",
     ),
     "abkit.suffstats": ("CoMoments", "Counts", "Events", "Histogram", "Moments", "PairedCounts"),
     "abkit.types": ("ROWS", "Cap", "Sum", "relative"),
