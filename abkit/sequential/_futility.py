@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from scipy.special import ndtri
 
 from abkit._roots import secant
@@ -41,9 +42,9 @@ class Spent:
 def spend_beta(
     information: Sequence[float],
     critical_values: Sequence[float],
-    log_beta: Sequence[float],
+    beta_spent: Sequence[float],
     sides: int,
-    log_alpha: Sequence[float] | None = None,
+    alpha_spent: Sequence[float] | None = None,
 ) -> Spent:
     """Futility bounds that spend beta, and the drift at which they do.
 
@@ -51,33 +52,38 @@ def spend_beta(
     ----------
     information, critical_values : sequence of float
         Of every look; the critical values as they are without futility.
-    log_beta : sequence of float
-        Log of the type II error spent at each look; in all, 1 - power.
+    beta_spent : sequence of float
+        Type II error spent up to each look, rising, the last one 1 - power.
     sides : {1, 2}
         With 2, futility is |z| below its bound.
-    log_alpha : sequence of float, optional
-        Log of what each side spends at each look. Given, futility is binding: the critical values are solved anew with
-        its bounds in place.
+    alpha_spent : sequence of float, optional
+        What each side spends up to each look. Given, futility is binding: the critical values are solved anew with its
+        bounds in place.
     """
-    last = math.sqrt(information[-1])
+    last, beta = math.sqrt(information[-1]), _log_steps(beta_spent)
+    alpha = None if alpha_spent is None else _log_steps(alpha_spent)
 
     def attempt(drift: float) -> tuple[float, list[float], list[float]]:
-        return _attempt(information, critical_values, log_beta, sides, log_alpha, drift / last)
+        return _attempt(information, critical_values, beta, sides, alpha, drift / last)
 
-    guess = 1.02 * max(critical_values[-1] - float(ndtri(sum(math.exp(step) for step in log_beta))), 0.1)
+    guess = 1.02 * max(critical_values[-1] - float(ndtri(beta_spent[-1])), 0.1)
     drift = secant(lambda value: attempt(value)[0], guess, 1.5, 0.0)
     _, upper, lower = attempt(drift)
     return Spent(tuple(upper), (*lower[: len(upper) - 1], upper[-1]), drift)
 
 
 def spend_beta_of_shape(
-    information: Sequence[float], shape: Callable[[float], Bounds], log_beta: Sequence[float], sides: int, alpha: float
+    information: Sequence[float],
+    shape: Callable[[float], Bounds],
+    beta_spent: Sequence[float],
+    sides: int,
+    alpha: float,
 ) -> Spent:
     """Binding futility where the critical values are a shape: its constant is solved with the futility bounds in place.
 
     Parameters
     ----------
-    information, log_beta, sides
+    information, beta_spent, sides
         As in `spend_beta`.
     shape : function of a constant
         Critical values at every look; they rise with the constant.
@@ -86,7 +92,7 @@ def spend_beta_of_shape(
     """
 
     def attempt(constant: float) -> Spent:
-        return spend_beta(information, shape(constant), log_beta, sides)
+        return spend_beta(information, shape(constant), beta_spent, sides)
 
     def lack(constant: float) -> float:
         spent = attempt(constant)
@@ -96,12 +102,13 @@ def spend_beta_of_shape(
 
 
 def critical_values_with(
-    information: Sequence[float], futility: Sequence[float], sides: int, log_alpha: Sequence[float]
+    information: Sequence[float], futility: Sequence[float], sides: int, alpha_spent: Sequence[float]
 ) -> Bounds:
     """Critical values that spend alpha on each side with binding futility bounds in place."""
+    steps = _log_steps(alpha_spent)
     here, result = start(information, (0.0, 0.0), (NEAR, 4 * NEAR)), []
     for k, bound in enumerate(futility):
-        result.append(point_above(here, log_alpha[k]))
+        result.append(point_above(here, steps[k]))
         if not result[-1] > bound and k + 1 < len(futility):
             raise ValueError(f"`futility` must leave alpha to spend; at look {k + 1} it stops nearly every path.")
         here = go_on(here, bound, result[-1], sides) if k + 1 < len(futility) else here
@@ -119,14 +126,15 @@ def shape_with(
     return shape(secant(lack, -float(ndtri(alpha / 2)), 2.0))
 
 
-def harm_bounds(information: Sequence[float], critical_values: Sequence[float], log_harm: Sequence[float]) -> Bounds:
-    """Lower bounds that are first crossed with a given (log) probability at each look when there is no effect.
+def harm_bounds(information: Sequence[float], critical_values: Sequence[float], harm_spent: Sequence[float]) -> Bounds:
+    """Lower bounds that are crossed with probability `harm_spent` up to each look when there is no effect.
 
     Futility stops are left out, so that they can only make a false conclusion of harm rarer.
     """
+    steps = _log_steps(harm_spent)
     here, result = start(information, (0.0, 0.0), (4 * NEAR, NEAR)), []
     for k, upper in enumerate(critical_values):
-        result.append(point_below(here, log_harm[k]))
+        result.append(point_below(here, steps[k]))
         here = here.advance(result[-1], upper) if k + 1 < len(critical_values) else here
     return tuple(result)
 
@@ -189,3 +197,8 @@ def _log_within(here: Looks, bound: float, sides: int, effect: float) -> float:
     if not bound > 0 or below == -math.inf:
         return -math.inf
     return below + math.log1p(-math.exp(float(here.log_below(-bound, effect)) - below))
+
+
+def _log_steps(spent: Sequence[float]) -> Bounds:
+    with np.errstate(divide="ignore"):
+        return tuple(np.log(np.diff(np.asarray(spent, dtype=np.float64), prepend=0.0)).tolist())
