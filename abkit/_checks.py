@@ -12,6 +12,7 @@ from abkit.experiment import Experiment
 from abkit.inference import balance_test, paired_test, ratio_test, srm_test
 from abkit.logs import Group, LogStatistics, gaps_of
 from abkit.metrics import Paired, shares_of_pairs
+from abkit.sequential import FixedHorizon, srm_sequence
 from abkit.suffstats import CoMoments
 
 
@@ -46,15 +47,26 @@ def _assignment(experiment: Experiment, statistics: LogStatistics, units: dict[s
 
 def _sample_ratio(experiment: Experiment, units: dict[str, int]) -> Check:
     allocation = experiment.allocation or dict.fromkeys(units, 1.0)
-    result = srm_test(units, {variant: allocation[variant] for variant in units})
+    weights = {variant: allocation[variant] for variant in units}
+    pvalue, reason = _of_ratio(experiment, units, weights)
     shares = " : ".join(f"{allocation[variant]:g}" for variant in units)
     meant = f"{shares} planned" if experiment.allocation else "equal shares assumed: the plan has no `allocation`"
     observed = " : ".join(f"{n:,}" for n in units.values())
-    status = "fail" if result.pvalue < experiment.quality.alpha else "pass"
-    if math.isnan(result.pvalue):
+    status = "fail" if pvalue < experiment.quality.alpha else "pass"
+    if math.isnan(pvalue):
         status = "unknown"
-    message = f"units {observed}, {meant}; {result.reason or f'p = {result.pvalue:.3g}'}"
-    return Check("sample_ratio", status, message, finite_or_none(result.pvalue))
+    message = f"units {observed}, {meant}; {reason or f'p = {pvalue:.3g}'}"
+    return Check("sample_ratio", status, message, finite_or_none(pvalue))
+
+
+def _of_ratio(experiment: Experiment, units: dict[str, int], weights: dict[str, float]) -> tuple[float, str | None]:
+    """p-value of the sample ratio: of one look, or of as many as one likes."""
+    if isinstance(experiment.monitor, FixedHorizon):
+        result = srm_test(units, weights)
+        return result.pvalue, result.reason
+    if not sum(units.values()):
+        return math.nan, "no units"
+    return srm_sequence(units, weights).pvalue(), None
 
 
 def _identity(experiment: Experiment, statistics: LogStatistics) -> Check:

@@ -28,7 +28,7 @@ HEADER = (
 def report_text(report: Report) -> str:
     """The scorecard: variants, results, segments, checks, and what was left out."""
     units = ", ".join(f"{variant} {n:,}" for variant, n in report.units.items())
-    lines = [f"units: {units}   (control: {report.experiment.control})", ""]
+    lines = [f"units: {units}   (control: {report.experiment.control})", *monitoring(report), ""]
     lines += _table(report, report.results)
     if report.segments:
         lines += ["", "segments", *_table(report, report.segments)]
@@ -59,7 +59,8 @@ def report_html(report: Report) -> str:
     items = [found.message for found in report.compare_segments()]
     items += [f"{check.status}: {check.id}: {check.message}" for check in report.checks] + report.notes()
     notes = "".join(f"<li>{html.escape(item)}</li>" for item in items)
-    return f"<p>units: {units}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><ul>{notes}</ul>"
+    units = "".join(f"<p>{line}</p>" for line in (f"units: {units}", *map(html.escape, monitoring(report))))
+    return f"{units}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><ul>{notes}</ul>"
 
 
 def audit_notes(report: Report) -> Iterator[str]:
@@ -99,6 +100,29 @@ def cautions(report: Report) -> Iterator[str]:
     for row in report.results:
         if row.test is not None and row.test.caution is not None:
             yield f"`{row.metric}` of {row.variant}: {row.test.caution}"
+
+
+def monitoring(report: Report) -> Iterator[str]:
+    """Which look this is, and what holds of the results at it; nothing where one look is all there is."""
+    look = report.experiment.monitor.describe(report.look)
+    if look:
+        yield f"looks: {look}"
+        kinds = {row.metric: row.test.validity for row in report.results if row.test}
+        yield f"error rates: {', '.join(f'`{metric}` {validity}' for metric, validity in kinds.items())}"
+        yield from futility(report)
+
+
+def futility(report: Report) -> Iterator[str]:
+    """The success metrics that are not likely to be shown any more, where the plan has bounds for that."""
+    monitor = report.experiment.monitor
+    bound = monitor.futility_bound(report.look)
+    for row in report.results:
+        if bound is not None and row.test is not None and row.role == "success":
+            metric = report.experiment.metrics[row.metric]
+            z = row.test.with_null(metric.null()).statistic * metric.sign
+            if (abs(z) if monitor.sides == 2 else z) < bound:
+                name = f"`{row.metric}` of {row.variant}"
+                yield f"futility: {name} is not likely to be shown any more: z = {z:.2f}, below {bound:.2f}"
 
 
 def number(value: float) -> str:

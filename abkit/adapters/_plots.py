@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abkit.errors import MissingDependencyError, PlanError
-from abkit.sequential import FixedHorizon, GroupSequential
+from abkit.sequential import FixedHorizon
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,11 +67,10 @@ def plot_boundary(trajectory: Trajectory, metric: str, variant: str, ax: Axes | 
     ax.plot(places, shown, color=BAND, marker="_", label=f"critical value, {monitor.guarantee}")
     ax.plot(places, -shown, color=BAND, marker="_")
     ax.plot(places, z, color=ESTIMATE, marker="o", markersize=3, label="statistic")
-    if isinstance(monitor, GroupSequential) and monitor.futility:
-        _futility(ax, monitor, places)
+    _futility(ax, trajectory, places)
     ax.axhline(0, color="0.6", linewidth=0.8)
     ax.set_ylabel("standard errors from no effect")
-    ax.set_xlabel("share of the planned information" if isinstance(monitor, GroupSequential) else "look")
+    ax.set_xlabel("look" if places == list(trajectory.times) else "share of the planned information")
     ax.legend(frameon=False, loc="best")
     return ax
 
@@ -81,16 +80,18 @@ def _bound(effect: Any, tail: float) -> float:
     return float(bound.critical(tail)) if bound else float("nan")
 
 
-def _futility(ax: Axes, monitor: GroupSequential, places: Sequence[Any]) -> None:
-    bounds = [np.nan if bound is None else bound for bound in monitor.design().futility or ()]
-    if len(bounds) >= len(places):
-        ax.plot(places, bounds[: len(places)], color=BAD, linestyle="--", marker="_", label="futility")
+def _futility(ax: Axes, trajectory: Trajectory, places: Sequence[Any]) -> None:
+    monitor = trajectory.experiment.monitor
+    bounds = [monitor.futility_bound(look) for look in trajectory.looks][-len(places) :]
+    if any(bound is not None for bound in bounds):
+        shown = [np.nan if bound is None else bound for bound in bounds]
+        ax.plot(places, shown, color=BAD, linestyle="--", marker="_", label="futility")
 
 
 def _places(trajectory: Trajectory) -> list[Any]:
     monitor = trajectory.experiment.monitor
-    if isinstance(monitor, GroupSequential):
-        return [monitor.schedule(look)[0][look.number - 1] for look in trajectory.looks]
+    if hasattr(monitor, "seen"):
+        return [monitor.seen(look)[-1] for look in trajectory.looks]
     return list(trajectory.times)
 
 

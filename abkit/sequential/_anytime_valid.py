@@ -94,6 +94,15 @@ class AnytimeValid:
         bound = Waiting(wait) if wait else MixtureBound(self.at(sample.units), self.sides)
         return f"{method}, normal mixture", MonitoredEffect(effect.normal(), bound)
 
+    def futility_bound(self, _look: Look) -> float | None:
+        """None: nothing is given up."""
+        return None
+
+    def describe(self, _look: Look) -> str:
+        """The monitor in words."""
+        sides = f"{self.sides} side{'s' * (self.sides == 2)}"
+        return f"any number of looks (alpha {self.alpha:g}, {sides}, narrowest at {self.tune_at:,} units)"
+
     def at(self, units: int) -> float:
         """How much has been seen, in units of the tuning constant."""
         return units / _mixture.tuning(self.tune_at, self.alpha, self.sides)

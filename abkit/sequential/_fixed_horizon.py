@@ -40,6 +40,7 @@ class FixedHorizon:
 
     alpha: float = 0.05
     kind: ClassVar[str] = "fixed-horizon"
+    sides: ClassVar[int] = 2
     guarantee: ClassVar[str] = "fixed horizon"
 
     def __post_init__(self) -> None:
@@ -58,6 +59,14 @@ class FixedHorizon:
                 "GroupSequential(looks=...) for a schedule, AnytimeValid() for looks at any time."
             )
         return Look(1, (units,))
+
+    def futility_bound(self, _look: Look) -> float | None:
+        """None: nothing is given up."""
+        return None
+
+    def describe(self, _look: Look) -> str:
+        """Nothing: one look is what people expect."""
+        return ""
 
     def monitored(self, method: str, effect: Effect, _sample: object, _look: Look) -> tuple[str, Effect]:
         """The effect itself."""
