@@ -107,6 +107,19 @@ def both_sides(above: Side, below: Side) -> tuple[Bounds, Bounds]:
     return upper, lower
 
 
+def secant(rising: Callable[[float], float], guess: float, slope: float) -> float:
+    """Where an almost straight line passes zero; no bracket, since each value is a recursion."""
+    here, value = guess, rising(guess)
+    step = -value / slope
+    for _ in range(_STEPS):
+        if abs(step) <= _ENOUGH * max(1.0, abs(here)):
+            break
+        here, before = here + step, value
+        value = rising(here)
+        step *= value / (before - value)
+    return here + step
+
+
 def _negative(bounds: Bounds) -> Bounds:
     return tuple(-bound for bound in bounds)
 
@@ -135,16 +148,8 @@ def _form_bounds(
     def excess(constant: float) -> float:
         return goal + float(ndtri(crossed(information, form(constant), lower).sum()))
 
-    here = goal if len(information) == 1 else -float(ndtri(alpha / math.sqrt(len(information))))
-    value = excess(here)
-    step = value
-    for _ in range(_STEPS):
-        if abs(step) <= _ENOUGH * max(1.0, abs(here)):
-            break
-        here, before = here + step, value
-        value = excess(here)
-        step *= value / (before - value)
-    return form(here + step)
+    guess = goal if len(information) == 1 else -float(ndtri(alpha / math.sqrt(len(information))))
+    return form(secant(lambda constant: -excess(constant), guess, 1.0))
 
 
 def _last_bound(information: Bounds, early: Bounds, alpha: float, lower: Sequence[float] | None) -> Bounds:
