@@ -1,0 +1,5 @@
+"""The page of the sequential calibration as Markdown."""
+
+
+def page(rows):
+    return ""
