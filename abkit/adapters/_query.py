@@ -5,7 +5,7 @@ Each step is an expression that every engine has (sums, minima, maxima, counts),
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +22,18 @@ if TYPE_CHECKING:
     Frame = nw.LazyFrame[Any]
     Schema = dict[str, nw.dtypes.DType]
 
+#: What a unit's first time says about when it is looked at.
+Entry = Callable[["nw.Expr"], "nw.Expr"]
 #: A column of the rows, and what is made of its values within a unit.
 Aggregate = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The log as rows of clean columns, and what to make of them."""
+    """The log as rows of clean columns, and what to make of them.
+
+    With an `entry`, the last segment of a unit is made of its first `time`, not of a column.
+    """
 
     request: Request
     labels: list[Label]
@@ -36,6 +41,7 @@ class Query:
     rows: Frame
     row_names: dict[str, str]
     blocks: list[UnitBlock] = field(default_factory=list)
+    entry: Entry | None = None
 
 
 def clean_rows(
@@ -85,15 +91,29 @@ def unit_rows(query: Query, prepared: dict[str, nw.Expr], aggregates: dict[str, 
     aggregates = aggregates | {"low": ("code", "min"), "high": ("code", "max")}
     if query.request.key:
         aggregates |= {"copies": ("copies", "sum"), "differ": ("differ", "sum")}
-    for i in range(len(query.request.segments)):
+    last = len(query.request.segments) - bool(query.entry)
+    for i in range(last):
         aggregates |= {f"low{i}": (f"segment{i}", "min"), f"high{i}": (f"segment{i}", "max")}
+    aggregates |= {"first": ("time", "min")} if query.entry else {}
     rows = query.rows.with_columns(**prepared) if prepared else query.rows
     if query.request.unit == ROWS:
         each = (nw.col(source).alias(name) for name, (source, _) in aggregates.items())
-        return rows.select((1 - nw.col("differ") if query.request.key else nw.lit(1)).alias("rows"), *each)
+        units = rows.select((1 - nw.col("differ") if query.request.key else nw.lit(1)).alias("rows"), *each)
+        return _with_entry(units, query.entry, last)
     each = (getattr(nw.col(source), how)().alias(name) for name, (source, how) in aggregates.items())
     # a null in `code` marks rows that contradict others
-    return rows.group_by("unit").agg(nw.col("code").count().alias("rows"), *each)
+    units = rows.group_by("unit").agg(nw.col("code").count().alias("rows"), *each)
+    return _with_entry(units, query.entry, last)
+
+
+def _with_entry(units: Frame, entry: Entry | None, place: int) -> Frame:
+    import narwhals as nw
+
+    if entry is None:
+        return units
+    return units.with_columns(entry(nw.col("first")).alias(f"low{place}")).with_columns(
+        nw.col(f"low{place}").alias(f"high{place}")
+    )
 
 
 def per_group(query: Query, units: Frame) -> Frame:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from abkit.adapters._analyze import _audit, _cappings, _group, _refuse_many, _refuse_varying, _shifts
 from abkit.adapters._buckets import Spread, bucketed
 from abkit.adapters._calendar import Calendar, make_calendar
-from abkit.adapters._clock import ceil_of, make_clock, with_clock
+from abkit.adapters._clock import Clock, ceil_of, make_clock, with_clock
 from abkit.adapters._frames import collect, engine_errors, open_log
 from abkit.adapters._profile import check_columns, count_rows, find_labels, refuse_missing
 from abkit.adapters._progress import progress
-from abkit.adapters._query import Query, clean_rows, per_group, per_unit
+from abkit.adapters._query import Entry, Query, clean_rows, per_group, per_unit
 from abkit.errors import DataError
 from abkit.logs import Block, Group, Late, LogStatistics, Request, TimedStatistics, Variable
 from abkit.types import ROWS
@@ -72,7 +72,9 @@ def _in_windows(query: Query, calendar: Calendar) -> TimedStatistics:
     place = len(request.segments)
     counting = Block(_free(request, INSIDE), (Variable(ROWS, "sum"),), "error")
     timed = replace(request, segments=(*request.segments, "look"), blocks=(*request.blocks, counting))
-    query, spreads = bucketed(replace(query, request=timed, rows=_entries(query, calendar)))
+    query, spreads = bucketed(
+        replace(query, request=timed, rows=_within(query, calendar.clock), entry=_entry(calendar))
+    )
     query, units = per_unit(query, centers, thresholds(request))
     rows = collect(per_group(query, units))
     late, rows = _late(rows, calendar, f"segment{place}")
@@ -96,25 +98,30 @@ def _late(rows: list[dict[str, Any]], calendar: Calendar, column: str) -> tuple[
     return late, [{**row, "look": calendar.count if row[column] == unsure else int(row[column])} for row in rows]
 
 
-def _entries(query: Query, calendar: Calendar) -> Frame:
-    """The rows within their unit's window, with the look at which the unit enters as a last segment."""
+def _within(query: Query, clock: Clock) -> Frame:
+    """The rows within their unit's window."""
     import narwhals as nw
 
-    clock, rows, time = calendar.clock, query.rows, nw.col("time")
-    look = f"segment{len(query.request.segments)}"
-    window = clock.window or 0
+    if query.request.unit == ROWS:
+        return query.rows
+    ends = query.rows.group_by("unit").agg(nw.col("time").min().alias("first"))
+    ends = ends.select("unit", (nw.col("first") + (clock.window or 0)).alias("end"))
+    return query.rows.join(ends, on="unit", how="inner").filter(nw.col("time") < nw.col("end"))
+
+
+def _entry(calendar: Calendar) -> Entry:
+    """The number of the first look at or after the end of a window, by its beginning."""
+    import narwhals as nw
+
+    window, unfinished, unsure = calendar.clock.window or 0, *calendar.codes
 
     def entry(first: nw.Expr) -> nw.Expr:
-        number = ceil_of(first + (window - calendar.start), clock.every)
-        unsure = (number == calendar.count) & (first + window > calendar.last_row)
-        told = nw.when(unsure).then(nw.lit(calendar.codes[1])).otherwise(number)
-        return nw.when(number > calendar.count).then(nw.lit(calendar.codes[0])).otherwise(told).cast(nw.Int64)
+        look = ceil_of(first + (window - calendar.start), calendar.clock.every)
+        after_all = (look == calendar.count) & (first + window > calendar.last_row)
+        look = nw.when(look > calendar.count).then(nw.lit(unfinished)).otherwise(look)
+        return nw.when(after_all).then(nw.lit(unsure)).otherwise(look).cast(nw.Int64)
 
-    if query.request.unit == ROWS:
-        return rows.with_columns(entry(time).alias(look))
-    firsts = rows.group_by("unit").agg(time.min().alias("first"))
-    firsts = firsts.select("unit", (nw.col("first") + window).alias("end"), entry(nw.col("first")).alias(look))
-    return rows.join(firsts, on="unit", how="inner").filter(time < nw.col("end"))
+    return entry
 
 
 def _cumulated(
