@@ -62,8 +62,11 @@ if TYPE_CHECKING:
     from abkit.replay import Replay as Replay
     from abkit.replay import aa_replay as aa_replay
     from abkit.report import Report as Report
+    from abkit.sequential import AnytimeValid as AnytimeValid
     from abkit.sequential import ConfidenceSequence as ConfidenceSequence
     from abkit.sequential import FixedHorizon as FixedHorizon
+    from abkit.sequential import GroupSequential as GroupSequential
+    from abkit.sequential import Look as Look
     from abkit.sequential import anytime_f_test as anytime_f_test
     from abkit.sequential import asymptotic_sequence as asymptotic_sequence
     from abkit.sequential import confidence_sequence as confidence_sequence
@@ -82,6 +85,7 @@ if TYPE_CHECKING:
     from abkit.suffstats import Histogram as Histogram
     from abkit.suffstats import Moments as Moments
     from abkit.suffstats import PairedCounts as PairedCounts
+    from abkit.trajectory import Trajectory as Trajectory
     from abkit.types import ROWS as ROWS
     from abkit.types import Cap as Cap
     from abkit.types import Sum as Sum
@@ -127,8 +131,11 @@ _HOMES = {
     "abkit.replay": ("Replay", "aa_replay"),
     "abkit.report": ("Report",),
     "abkit.sequential": (
+        "AnytimeValid",
         "ConfidenceSequence",
         "FixedHorizon",
+        "GroupSequential",
+        "Look",
         "anytime_f_test",
         "asymptotic_sequence",
         "confidence_sequence",
@@ -143,6 +150,7 @@ _HOMES = {
         "srm_sequence",
     ),
     "abkit.suffstats": ("CoMoments", "Counts", "Events", "Histogram", "Moments", "PairedCounts"),
+    "abkit.trajectory": ("Trajectory",),
     "abkit.types": ("ROWS", "Cap", "Sum", "relative"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

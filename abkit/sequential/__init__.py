@@ -10,6 +10,7 @@ from abkit.sequential._evalues import e_to_p as e_to_p
 from abkit.sequential._evalues import merge_evalues as merge_evalues
 from abkit.sequential._evalues import p_to_e as p_to_e
 from abkit.sequential._fixed_horizon import FixedHorizon as FixedHorizon
+from abkit.sequential._group_sequential import GroupSequential as GroupSequential
 from abkit.sequential._linear_sequence import anytime_f_test as anytime_f_test
 from abkit.sequential._linear_sequence import linear_sequence as linear_sequence
 from abkit.sequential._look import Look as Look
@@ -19,7 +20,7 @@ from abkit.sequential._sequence import ConfidenceSequence as ConfidenceSequence
 from abkit.sequential._srm_sequence import SrmSequence as SrmSequence
 from abkit.sequential._srm_sequence import srm_sequence as srm_sequence
 
-Monitor = FixedHorizon | AnytimeValid
+Monitor = FixedHorizon | GroupSequential | AnytimeValid
 
 #: Every kind of monitor that a plan can name.
-KINDS: dict[str, type[Monitor]] = {kind.kind: kind for kind in (FixedHorizon, AnytimeValid)}
+KINDS: dict[str, type[Monitor]] = {kind.kind: kind for kind in (FixedHorizon, GroupSequential, AnytimeValid)}

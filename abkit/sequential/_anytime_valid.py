@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from abkit import _check
 from abkit.evidence import ASYMPTOTIC, BURN_IN, Effect, Sample
 from abkit.sequential import _mixture
+from abkit.sequential._design import Design
 from abkit.sequential._guard import burn_in
 from abkit.sequential._look import Look
 from abkit.sequential._monitored import MonitoredEffect
@@ -103,11 +105,31 @@ class AnytimeValid:
         sides = f"{self.sides} side{'s' * (self.sides == 2)}"
         return f"any number of looks (alpha {self.alpha:g}, {sides}, narrowest at {self.tune_at:,} units)"
 
-    def at(self, units: int) -> float:
+    def design(self, units: Sequence[float]) -> Design:
+        """What these looks would give: the real type I error, power, and when it stops; see `Design`.
+
+        Parameters
+        ----------
+        units : sequence of float
+            Units of both variants at each look, rising. They are the design's information, so that an effect is the
+            z that one unit gives on average: with equal variants of standard deviation s, difference / (2 s).
+
+        Examples
+        --------
+        >>> import abkit as ab
+        >>> daily = ab.AnytimeValid(alpha=0.05, tune_at=7000).design([1000.0 * day for day in range(1, 15)])
+        >>> round(daily.alpha, 3), round(daily.power(0.1 / 2), 3)
+        (0.014, 0.998)
+        """
+        return Design.from_bounds(
+            units, [self.multiplier(n) for n in units], sides=self.sides, boundary="normal mixture"
+        )
+
+    def at(self, units: float) -> float:
         """How much has been seen, in units of the tuning constant."""
         return units / _mixture.tuning(self.tune_at, self.alpha, self.sides)
 
-    def multiplier(self, units: int) -> float:
+    def multiplier(self, units: float) -> float:
         """Half-width in standard errors of the interval at `units`, at the plan's alpha."""
         return MixtureBound(self.at(units), self.sides).critical(self.alpha / self.sides)
 
@@ -131,9 +153,9 @@ class MixtureBound:
         """The deviate at which the mixture is 1 over the tail, or over both tails."""
         if self.sides == 1:
             return float(_mixture.multiplier_greater(self.x, tail)) if tail > 0 else math.inf
-        if not 0 < tail < 0.5:
-            return math.inf if tail <= 0 else -math.inf
-        return float(_mixture.multiplier(self.x, 2 * tail))
+        if not tail > 0:
+            return math.inf
+        return float(_mixture.multiplier(self.x, 2 * tail)) if tail <= 0.5 else 0.0
 
 
 @dataclass(frozen=True, slots=True)

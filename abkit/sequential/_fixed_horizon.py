@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from abkit import _check
+from abkit import _check, _tails
 from abkit.errors import PlanError
 from abkit.evidence import Effect
+from abkit.sequential._design import Design
 from abkit.sequential._look import Look
 
 
@@ -59,6 +62,24 @@ class FixedHorizon:
                 "GroupSequential(looks=...) for a schedule, AnytimeValid() for looks at any time."
             )
         return Look(1, (units,))
+
+    def design(self, units: Sequence[float]) -> Design:
+        """What these looks would give: the real type I error, power, and when it stops; see `Design`.
+
+        Parameters
+        ----------
+        units : sequence of float
+            Units of both variants at each look, rising. They are the design's information, so that an effect is the
+            z that one unit gives on average: with equal variants of standard deviation s, difference / (2 s).
+
+        Examples
+        --------
+        >>> import abkit as ab
+        >>> peeking = ab.FixedHorizon(0.05).design([1000.0 * day for day in range(1, 15)])
+        >>> round(peeking.alpha, 2)
+        0.23
+        """
+        return Design.from_bounds(units, [_tails.critical(self.alpha / 2, math.inf)] * len(units), boundary="fixed")
 
     def futility_bound(self, _look: Look) -> float | None:
         """None: nothing is given up."""
