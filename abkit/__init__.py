@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from abkit.report import Report as Report
     from abkit.sequential import AnytimeValid as AnytimeValid
     from abkit.sequential import ConfidenceSequence as ConfidenceSequence
+    from abkit.sequential import Design as Design
     from abkit.sequential import FixedHorizon as FixedHorizon
     from abkit.sequential import GroupSequential as GroupSequential
     from abkit.sequential import Look as Look
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from abkit.sequential import e_bh as e_bh
     from abkit.sequential import e_lond as e_lond
     from abkit.sequential import e_to_p as e_to_p
+    from abkit.sequential import group_sequential_design as group_sequential_design
     from abkit.sequential import linear_sequence as linear_sequence
     from abkit.sequential import merge_evalues as merge_evalues
     from abkit.sequential import msprt_test as msprt_test
@@ -133,6 +135,7 @@ _HOMES = {
     "abkit.sequential": (
         "AnytimeValid",
         "ConfidenceSequence",
+        "Design",
         "FixedHorizon",
         "GroupSequential",
         "Look",
@@ -143,6 +146,7 @@ _HOMES = {
         "e_bh",
         "e_lond",
         "e_to_p",
+        "group_sequential_design",
         "linear_sequence",
         "merge_evalues",
         "msprt_test",

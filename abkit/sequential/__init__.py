@@ -4,6 +4,8 @@ from abkit.sequential._anytime_valid import AnytimeValid as AnytimeValid
 from abkit.sequential._confidence_sequence import confidence_sequence as confidence_sequence
 from abkit.sequential._counts_sequence import CountSequence as CountSequence
 from abkit.sequential._counts_sequence import count_sequence as count_sequence
+from abkit.sequential._design import Design as Design
+from abkit.sequential._design import group_sequential_design as group_sequential_design
 from abkit.sequential._evalues import e_bh as e_bh
 from abkit.sequential._evalues import e_lond as e_lond
 from abkit.sequential._evalues import e_to_p as e_to_p
@@ -16,6 +18,7 @@ from abkit.sequential._linear_sequence import linear_sequence as linear_sequence
 from abkit.sequential._look import Look as Look
 from abkit.sequential._normal_sequences import asymptotic_sequence as asymptotic_sequence
 from abkit.sequential._normal_sequences import msprt_test as msprt_test
+from abkit.sequential._operating import Stopping as Stopping
 from abkit.sequential._sequence import ConfidenceSequence as ConfidenceSequence
 from abkit.sequential._srm_sequence import SrmSequence as SrmSequence
 from abkit.sequential._srm_sequence import srm_sequence as srm_sequence

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 from abkit._check import Float64Array
 from abkit.sequential._boundaries import Bounds, secant
@@ -65,7 +65,7 @@ class Regions:
         return Stopping(up, down, futility)
 
     def drift(self, power: float, least: float) -> float:
-        """The expected z at the last look at which the power is this; `least`, that of one look, is less."""
+        """The expected z at the last look at which the power upwards is this; `least`, that of one look, is less."""
         root, farthest = math.sqrt(self.information[-1]), 1.5 * least
         while farthest < _FARTHEST * least:
             excess = self._excess((least / root, farthest / root), power)
@@ -75,11 +75,11 @@ class Regions:
         raise ValueError(f"`power` must be within reach of the bounds; no effect gives {power:g}.")
 
     def _excess(self, effects: tuple[float, float], power: float) -> Callable[[float], float]:
-        """Power at a drift over the power wanted, on the normal scale, where it is almost a straight line."""
+        """Power upwards at a drift over the power wanted, on the normal scale, where it is almost a straight line."""
         looks, root, goal = self._looks(effects), math.sqrt(self.information[-1]), float(ndtri(power))
 
         def excess(drift: float) -> float:
-            rejected = self._stopped(looks, np.array([drift / root]))[: self.sides].sum()
+            rejected = self._stopped(looks, np.array([drift / root]))[0].sum()
             return float(ndtri(min(rejected, 1 - 2.0**-53))) - goal
 
         return excess
@@ -101,13 +101,6 @@ class Regions:
         ends = (log_crossings(looks, bounds, self.upper, effects)[1] for bounds in (inner, outer))
         below_inner, below_outer = (np.exp(end) for end in ends)
         return np.stack([up, down, np.maximum(below_inner - below_outer, 0.0)])
-
-
-def one_look_drift(tails: tuple[float, float], power: float) -> float:
-    """The expected z at which a single look with these errors above and below has a power."""
-    c, b = (-float(ndtri(tail)) if tail > 0 else math.inf for tail in tails)
-    goal = float(ndtri(power))
-    return secant(lambda drift: float(ndtri(ndtr(drift - c) + ndtr(-b - drift))) - goal, c + goal, 1.0)
 
 
 def _groups(flat: Float64Array, order: np.ndarray, span: float) -> list[np.ndarray]:
