@@ -17,7 +17,7 @@ from scipy.special import ndtri
 
 from abkit._roots import secant
 from abkit.sequential._boundaries import Bounds
-from abkit.sequential._canonical import NEAR, Looks, point_above, point_below, start
+from abkit.sequential._canonical import NEAR, Looks, log_crossings, point_above, point_below, start, walk
 
 _FAR = 5.0
 
@@ -96,7 +96,7 @@ def spend_beta_of_shape(
 
     def lack(constant: float) -> float:
         spent = attempt(constant)
-        return math.log(alpha / type_one_error(information, spent.critical_values, spent.futility, sides))
+        return math.log(alpha) - log_type_one_error(information, spent.critical_values, spent.futility, sides)
 
     return attempt(secant(lack, -float(ndtri(alpha / 2)), 2.0))
 
@@ -121,7 +121,7 @@ def shape_with(
     """Critical values of a shape whose sides each have alpha with binding futility bounds in place."""
 
     def lack(constant: float) -> float:
-        return math.log(alpha / type_one_error(information, shape(constant), futility, sides))
+        return math.log(alpha) - log_type_one_error(information, shape(constant), futility, sides)
 
     return shape(secant(lack, -float(ndtri(alpha / 2)), 2.0))
 
@@ -146,15 +146,16 @@ def go_on(here: Looks, lower: float, upper: float, sides: int) -> Looks:
     return here.advance(-upper, upper, (-lower, lower) if lower > 0 else None)
 
 
-def type_one_error(
+def log_type_one_error(
     information: Sequence[float], critical_values: Sequence[float], futility: Sequence[float], sides: int
 ) -> float:
-    """P(cross the upper critical values) without an effect, where futility stops are obeyed."""
-    here, total = start(information, (0.0, 0.0)), 0.0
-    for k, (upper, lower) in enumerate(zip(critical_values, futility, strict=True)):
-        total += math.exp(float(here.log_above(upper)))
-        here = go_on(here, lower, upper, sides) if k + 1 < len(critical_values) else here
-    return total
+    """Log P(cross the upper critical values) without an effect, where futility stops are obeyed."""
+    lower, gaps = futility, None
+    if sides == 2:
+        lower = [-bound for bound in critical_values]
+        gaps = [(-bound, bound) if bound > 0 else None for bound in futility]
+    looks = walk(information, lower, critical_values, (0.0, 0.0), gaps)
+    return float(np.logaddexp.reduce(log_crossings(looks, lower, critical_values, 0.0)[0]))
 
 
 def _attempt(
@@ -168,7 +169,8 @@ def _attempt(
     """Bounds at one effect, and how much the last look's share of beta exceeds what is left for it (log scale)."""
     reach = NEAR, math.hypot(NEAR, max(value for value in critical_values if math.isfinite(value)))
     here = start(information, (effect if alpha is None else 0.0, effect), reach)
-    upper, lower = list(critical_values), []
+    upper = list(critical_values)
+    lower: list[float] = []
     for k in range(len(upper)):
         if alpha is not None:
             upper[k] = point_above(here, alpha[k])
