@@ -63,13 +63,19 @@ if TYPE_CHECKING:
     from abkit.replay import aa_replay as aa_replay
     from abkit.report import Report as Report
     from abkit.sequential import AnytimeValid as AnytimeValid
+    from abkit.sequential import CombinationResult as CombinationResult
     from abkit.sequential import ConfidenceSequence as ConfidenceSequence
+    from abkit.sequential import DelayedDesign as DelayedDesign
     from abkit.sequential import Design as Design
     from abkit.sequential import FixedHorizon as FixedHorizon
     from abkit.sequential import GroupSequential as GroupSequential
     from abkit.sequential import Look as Look
+    from abkit.sequential import Reestimate as Reestimate
+    from abkit.sequential import RepeatedResult as RepeatedResult
+    from abkit.sequential import StoppedResult as StoppedResult
     from abkit.sequential import anytime_f_test as anytime_f_test
     from abkit.sequential import asymptotic_sequence as asymptotic_sequence
+    from abkit.sequential import combination_test as combination_test
     from abkit.sequential import confidence_sequence as confidence_sequence
     from abkit.sequential import count_sequence as count_sequence
     from abkit.sequential import e_bh as e_bh
@@ -80,6 +86,7 @@ if TYPE_CHECKING:
     from abkit.sequential import merge_evalues as merge_evalues
     from abkit.sequential import msprt_test as msprt_test
     from abkit.sequential import p_to_e as p_to_e
+    from abkit.sequential import reestimate as reestimate
     from abkit.sequential import srm_sequence as srm_sequence
     from abkit.suffstats import CoMoments as CoMoments
     from abkit.suffstats import Counts as Counts
@@ -134,13 +141,19 @@ _HOMES = {
     "abkit.report": ("Report",),
     "abkit.sequential": (
         "AnytimeValid",
+        "CombinationResult",
         "ConfidenceSequence",
+        "DelayedDesign",
         "Design",
         "FixedHorizon",
         "GroupSequential",
         "Look",
+        "Reestimate",
+        "RepeatedResult",
+        "StoppedResult",
         "anytime_f_test",
         "asymptotic_sequence",
+        "combination_test",
         "confidence_sequence",
         "count_sequence",
         "e_bh",
@@ -151,6 +164,7 @@ _HOMES = {
         "merge_evalues",
         "msprt_test",
         "p_to_e",
+        "reestimate",
         "srm_sequence",
     ),
     "abkit.suffstats": ("CoMoments", "Counts", "Events", "Histogram", "Moments", "PairedCounts"),
