@@ -115,7 +115,7 @@ def monitoring(report: Report) -> Iterator[str]:
 def futility(report: Report) -> Iterator[str]:
     """The success metrics that are not likely to be shown any more, where the plan has bounds for that."""
     monitor = report.experiment.monitor
-    bound = monitor.futility_bound(report.look)
+    bound = None if monitor.is_last(report.look) else monitor.futility_bound(report.look)
     for row in report.results:
         if bound is not None and row.test is not None and row.role == "success":
             metric = report.experiment.metrics[row.metric]

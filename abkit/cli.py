@@ -1,4 +1,4 @@
-"""The command line: analyze, decide, schema, demo."""
+"""The command line: analyze, decide, trajectory, schema, demo."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from abkit import __version__
-from abkit.errors import AbkitError, DataError
+from abkit.errors import AbkitError, DataError, PlanError
 
 PROMOTE, ROLLBACK, USAGE, DATA, INTERNAL, CONTINUE, BLOCKED = 0, 10, 64, 65, 70, 75, 76
 INTERRUPTED = 130
@@ -83,6 +83,18 @@ def _parser() -> argparse.ArgumentParser:
     decide.add_argument("--format", choices=("text", "json"), default="text")
     decide.set_defaults(run=_decide)
 
+    trajectory = commands.add_parser("trajectory", help="the report at every look of an experiment")
+    _plan_and_log(trajectory, one_look=False)
+    trajectory.add_argument("--time", required=True, help="the column that says when a row was logged")
+    trajectory.add_argument("--every", required=True, help="how far looks are apart: 1d, 12h, 30m, 1w, or a number")
+    trajectory.add_argument("--window", help="how long after its first row a unit's outcomes count; else all rows do")
+    trajectory.add_argument("--until", help="to when the log is complete; by default its last row")
+    trajectory.add_argument("--format", choices=("text", "json"), default="text")
+    trajectory.add_argument("--plot", metavar="FILE", help="draw a result over time: .png, .svg or .pdf")
+    trajectory.add_argument("--metric", help="of which metric, where there are several")
+    trajectory.add_argument("--variant", help="of which treatment, where there are several")
+    trajectory.set_defaults(run=_trajectory)
+
     schema = commands.add_parser("schema", help="the JSON Schema of a plan file, or of a decision")
     schema.add_argument("of", choices=("plan", "decision"))
     schema.set_defaults(run=_schema)
@@ -92,10 +104,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _plan_and_log(parser: argparse.ArgumentParser) -> None:
+def _plan_and_log(parser: argparse.ArgumentParser, *, one_look: bool = True) -> None:
     parser.add_argument("plan", help="a plan file: .yaml or .json")
     parser.add_argument("log", help="a log: .parquet, .csv, .csv.gz, or a quoted pattern for several")
-    parser.add_argument("--look", type=int, help="which of the plan's looks this is, from 1")
+    if one_look:
+        parser.add_argument("--look", type=int, help="which of the plan's looks this is, from 1")
 
 
 def _analyze(parsed: argparse.Namespace) -> int:
@@ -117,6 +130,27 @@ def _decide(parsed: argparse.Namespace) -> int:
     if decision.verdict == "continue":
         return BLOCKED if decision.blocked else CONTINUE
     return PROMOTE if decision.verdict == "promote" else ROLLBACK
+
+
+def _trajectory(parsed: argparse.Namespace) -> int:
+    from abkit.experiment import Experiment
+
+    if parsed.plot and not parsed.plot.endswith((".png", ".svg", ".pdf")):
+        raise PlanError(f"`--plot` must be a file that ends with .png, .svg or .pdf; got {parsed.plot!r}.")
+    times = {name: _number_or_text(getattr(parsed, name)) for name in ("every", "window", "until")}
+    trajectory = Experiment.from_file(parsed.plan).trajectory(parsed.log, time=parsed.time, **times)
+    if parsed.plot:
+        trajectory.plot(parsed.metric, parsed.variant).figure.savefig(parsed.plot)
+    print(json.dumps(trajectory.to_dict(), allow_nan=False) if parsed.format == "json" else trajectory)
+    return 0
+
+
+def _number_or_text(value: str | None) -> float | str | None:
+    """A number where the text is one: columns of numbers have no other unit than their own."""
+    try:
+        return value if value is None else float(value)
+    except ValueError:
+        return value
 
 
 def _schema(parsed: argparse.Namespace) -> int:

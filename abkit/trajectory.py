@@ -68,6 +68,12 @@ class Trajectory:
         """The same looks as if each were the only one: what peeking would show."""
         return self.under(FixedHorizon(self.experiment.monitor.total))
 
+    @cached_property
+    def served(self) -> Trajectory:
+        """The looks under a monitor that serves all of them: the plan's own, or AnytimeValid for a fixed horizon."""
+        monitor = self.experiment.monitor
+        return self.under(AnytimeValid(monitor.alpha)) if isinstance(monitor, FixedHorizon) else self
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """One flat row a look, metric and treatment; `running` is the intersection of all intervals so far."""
         return [row for series in self._series() for row in series]
@@ -192,12 +198,6 @@ def make_trajectory(experiment: Experiment, timed: TimedStatistics) -> Trajector
     trajectory = Trajectory(experiment, timed)
     _ = trajectory.reports
     return trajectory
-
-
-def bands(trajectory: Trajectory) -> Trajectory:
-    """The looks under a monitor that serves all of them: the plan's own, or at any time in place of a fixed horizon."""
-    monitor = trajectory.experiment.monitor
-    return trajectory.under(AnytimeValid(monitor.alpha)) if isinstance(monitor, FixedHorizon) else trajectory
 
 
 def _units(experiment: Experiment, groups: tuple[Group, ...]) -> int:

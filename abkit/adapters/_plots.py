@@ -34,10 +34,7 @@ def new_axes(ax: Axes | None) -> Axes:
 
 def plot_trajectory(trajectory: Trajectory, metric: str, variant: str, ax: Axes | None) -> Axes:
     """The effect over time, with the band of a fixed test and the band that holds at all looks."""
-    from abkit.trajectory import bands
-
-    ax = new_axes(ax)
-    served = bands(trajectory)
+    ax, served = new_axes(ax), trajectory.served
     rows = [row for row in served.to_dicts() if (row["metric"], row["variant"]) == (metric, variant)]
     times = [row["time"] for row in rows]
     level = f"{1 - served.experiment.monitor.total:.4g}"

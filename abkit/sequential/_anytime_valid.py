@@ -96,6 +96,10 @@ class AnytimeValid:
         bound = Waiting(wait) if wait else MixtureBound(self.at(sample.units), self.sides)
         return f"{method}, normal mixture", MonitoredEffect(effect.normal(), bound)
 
+    def is_last(self, _look: Look) -> bool:
+        """Never: there may always be another look."""
+        return False
+
     def futility_bound(self, _look: Look) -> float | None:
         """None: nothing is given up."""
         return None
@@ -119,7 +123,7 @@ class AnytimeValid:
         >>> import abkit as ab
         >>> daily = ab.AnytimeValid(alpha=0.05, tune_at=7000).design([1000.0 * day for day in range(1, 15)])
         >>> round(daily.alpha, 3), round(daily.power(0.1 / 2), 3)
-        (0.014, 0.998)
+        (0.012, 0.999)
         """
         return Design.from_bounds(
             units, [self.multiplier(n) for n in units], sides=self.sides, boundary="normal mixture"

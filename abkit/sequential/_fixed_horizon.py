@@ -77,9 +77,13 @@ class FixedHorizon:
         >>> import abkit as ab
         >>> peeking = ab.FixedHorizon(0.05).design([1000.0 * day for day in range(1, 15)])
         >>> round(peeking.alpha, 2)
-        0.23
+        0.22
         """
         return Design.from_bounds(units, [_tails.critical(self.alpha / 2, math.inf)] * len(units), boundary="fixed")
+
+    def is_last(self, _look: Look) -> bool:
+        """Always."""
+        return True
 
     def futility_bound(self, _look: Look) -> float | None:
         """None: nothing is given up."""
