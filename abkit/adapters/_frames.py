@@ -90,6 +90,11 @@ def logarithm(frame: nw.LazyFrame[Any], column: str, name: str) -> nw.LazyFrame[
     return frame.with_columns(nw.col(column).log().alias(name))
 
 
+def refuses_overflow(frame: nw.LazyFrame[Any]) -> bool:
+    """Whether a product that is too large may be an error, as in PostgreSQL, and not an infinity."""
+    return frame.implementation.is_ibis()
+
+
 @contextmanager
 def engine_errors(log: object, columns: Sequence[str]) -> Iterator[None]:
     """Errors of the engine that reads a log, as one sentence about that log."""

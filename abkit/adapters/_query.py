@@ -78,10 +78,21 @@ def per_unit(query: Query, shifts: dict[str, float], thresholds: dict[Variable, 
     """One row a unit."""
     aggregates: dict[str, Aggregate] = {}
     prepared: dict[str, nw.Expr] = {}
-    blocks = [_unit_block(query, block, shifts, thresholds, prepared, aggregates) for block in query.request.blocks]
-    blocks += [gaps for block in blocks for gaps in _gaps(query, block.block, prepared, aggregates)]
+    blocks = unit_blocks(query, shifts, thresholds, prepared, aggregates)
     units = unit_rows(query, prepared, aggregates)
     return replace(query, blocks=blocks), units
+
+
+def unit_blocks(
+    query: Query,
+    shifts: dict[str, float],
+    thresholds: dict[Variable, float],
+    prepared: dict[str, nw.Expr],
+    aggregates: dict[str, Aggregate],
+) -> list[UnitBlock]:
+    """The blocks of all metrics and of their gaps; what they need is added to what rows and units are made of."""
+    blocks = [_unit_block(query, block, shifts, thresholds, prepared, aggregates) for block in query.request.blocks]
+    return blocks + [gaps for block in blocks for gaps in _gaps(query, block.block, prepared, aggregates)]
 
 
 def unit_rows(query: Query, prepared: dict[str, nw.Expr], aggregates: dict[str, Aggregate]) -> Frame:

@@ -5,19 +5,22 @@ The look at which a unit enters is a segment of it: what enters at a look is add
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from abkit.adapters._analyze import _audit, _cappings, _group, _refuse_many, _refuse_varying, _shifts
-from abkit.adapters._buckets import Spread, bucketed
+from abkit.adapters._analyze import _shifts, _statistics
+from abkit.adapters._buckets import Spread, _bounds, bucketed
 from abkit.adapters._calendar import Calendar, make_calendar
 from abkit.adapters._clock import Clock, ceil_of, make_clock, with_clock
 from abkit.adapters._frames import collect, engine_errors, open_log
+from abkit.adapters._open_ended import open_ended
 from abkit.adapters._profile import check_columns, count_rows, find_labels, refuse_missing
 from abkit.adapters._progress import progress
-from abkit.adapters._query import Entry, Query, clean_rows, per_group, per_unit
+from abkit.adapters._query import Aggregate, Entry, Query, clean_rows, per_group, per_unit, unit_blocks
 from abkit.errors import DataError
-from abkit.logs import Block, Group, Late, LogStatistics, Request, TimedStatistics, Variable
+from abkit.logs import Block, Late, LogStatistics, Request, TimedStatistics, Variable
+from abkit.suffstats import Histogram
 from abkit.types import ROWS
 
 if TYPE_CHECKING:
@@ -30,16 +33,18 @@ INSIDE = "rows inside"
 
 
 def read_trajectory(
-    log: object, request: Request, *, time: str, every: object, window: object, until: object = None
+    log: object, request: Request, *, time: str | None, every: object, window: object = None, until: object = None
 ) -> TimedStatistics:
     """The statistics at every look.
 
-    Looks are at start + k every, from the first at which there is a unit up to the first after the last row: where the
-    log ends within a period, `until` says to which time it is complete. The look at L knows the rows before L.
+    Looks are at start + k every, from the first at which there are units to compare up to the first after the last
+    row: where the log ends within a period, `until` says to when it is complete. A look knows the rows before it.
     """
     import narwhals as nw
 
-    _refuse_metrics(request)
+    _refuse_metrics(request, window)
+    if time is None or every is None:
+        raise ValueError(f"`{'time' if time is None else 'every'}` must be given for a trajectory of rows.")
     wanted = tuple(dict.fromkeys((*request.columns(), time)))
     with engine_errors(log, wanted), progress("reading the log"), open_log(log, wanted) as frame:
         schema = dict(frame.collect_schema())
@@ -52,10 +57,11 @@ def read_trajectory(
         calendar = make_calendar(used, schema, request, profile, clock, until)
         timed = used.filter(~nw.col(clock.name).is_null()) if calendar.rows_without_time else used
         query = clean_rows(timed, schema, request, labels, profile, clock.name)
-        return _in_windows(query, calendar)
+        of_rows = window is not None or request.unit == ROWS
+        return (_in_windows if of_rows else _so_far)(query, calendar)
 
 
-def _refuse_metrics(request: Request) -> None:
+def _refuse_metrics(request: Request, window: object) -> None:
     if request.pairs:
         raise ValueError("`metrics` must not be paired in a trajectory: a pair has no one time at which it enters.")
     for block in request.blocks:
@@ -64,25 +70,53 @@ def _refuse_metrics(request: Request) -> None:
                 f"`metrics.{block.metric}` must not have a cap at a quantile in a trajectory: early looks would know "
                 "the threshold from rows that come later. Use Cap(value=...)."
             )
+    if window is not None:
+        return
+    for block in request.blocks:
+        kinds = {"a quantile": block.buckets, "a trend": any(variable.slope_over for variable in block.variables)}
+        for kind in (kind for kind, found in kinds.items() if found):
+            raise ValueError(f"`metrics.{block.metric}` must not be {kind} in a trajectory without a `window`.")
+    if request.segments and request.unit != ROWS:
+        raise ValueError(
+            "`segments` must be empty in a trajectory without a `window`, in which units may change theirs."
+        )
 
 
 def _in_windows(query: Query, calendar: Calendar) -> TimedStatistics:
     """Units enter when their window is complete, with the rows of the window."""
     centers, request = _shifts(query), query.request
+    quantiles = {block.metric: block.buckets.q for block in request.blocks if block.buckets}
     place = len(request.segments)
     counting = Block(_free(request, INSIDE), (Variable(ROWS, "sum"),), "error")
     timed = replace(request, segments=(*request.segments, "look"), blocks=(*request.blocks, counting))
-    query, spreads = bucketed(
-        replace(query, request=timed, rows=_within(query, calendar.clock), entry=_entry(calendar))
-    )
+    rows = _within(query, calendar.clock)
+    query, spreads = bucketed(replace(query, request=timed, rows=rows, entry=_entry(calendar)))
     query, units = per_unit(query, centers, thresholds(request))
-    rows = collect(per_group(query, units))
-    late, rows = _late(rows, calendar, f"segment{place}")
-    statistics = _cumulated(query, rows, spreads, calendar, counting.metric)
-    first = next((k for k, found in enumerate(statistics) if found.groups), None)
-    if first is None:
-        raise DataError("no unit has a complete `window` at the last look; choose a shorter one, or look later.")
+    late, found = _late(collect(per_group(query, units)), calendar, f"segment{place}")
+    last = query.request.blocks.index(counting)
+    blocks = [block for i, block in enumerate(query.blocks) if i != last]
+    query = replace(query, request=replace(query.request, segments=request.segments), blocks=blocks)
+    return _timed(_at_looks(query, found, calendar, spreads, quantiles), late, calendar)
+
+
+def _so_far(query: Query, calendar: Calendar) -> TimedStatistics:
+    """Units are there from their first row, with all of their rows before the look."""
+    prepared: dict[str, nw.Expr] = {}
+    aggregates: dict[str, Aggregate] = {}
+    blocks = unit_blocks(query, _shifts(query), thresholds(query.request), prepared, aggregates)
+    query = replace(query, blocks=blocks)
+    found = open_ended(query, prepared, aggregates, calendar)
+    late = Late(calendar.rows_without_time, 0, calendar.rows_after)
+    return _timed(_at_looks(query, found, calendar, {}, {}), late, calendar)
+
+
+def _timed(statistics: list[LogStatistics], late: Late, calendar: Calendar) -> TimedStatistics:
+    """From the first look with units of several variants."""
+    first = next((k for k, found in enumerate(statistics) if len({g.variant for g in found.groups}) > 1), None)
     clock = calendar.clock
+    if first is None:
+        hint = "choose a shorter `window`, or look later" if clock.window else "look later"
+        raise DataError(f"no look has units of two variants to compare; {hint}.")
     looks = tuple(clock.at(calendar.at(k + 1)) for k in range(first, calendar.count))
     window = None if clock.window is None else clock.window / clock.second
     return TimedStatistics(looks, tuple(statistics[first:]), late, clock.every / clock.second, window)
@@ -96,6 +130,45 @@ def _late(rows: list[dict[str, Any]], calendar: Calendar, column: str) -> tuple[
     late = Late(calendar.rows_without_time, closed, calendar.rows_after, *(units[code] for code in calendar.codes))
     unsure = calendar.codes[1]
     return late, [{**row, "look": calendar.count if row[column] == unsure else int(row[column])} for row in rows]
+
+
+def _at_looks(
+    query: Query,
+    rows: list[dict[str, Any]],
+    calendar: Calendar,
+    spreads: dict[str, Spread],
+    quantiles: dict[str, float],
+) -> list[LogStatistics]:
+    """The statistics of all that came at a look or before it, for every look."""
+    keys = ("low", "high", *(f"segment{i}" for i in range(len(query.request.segments))))
+    by_look: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        by_look[int(row["look"])].append(row)
+    running: dict[tuple[Any, ...], dict[str, Any]] = {}
+    found = []
+    for look in range(1, calendar.count + 1):
+        for row in by_look[look]:
+            key = tuple(row[name] for name in keys)
+            running[key] = _added(running.get(key, {}), row, keys)
+        so_far = {metric: _until(spread, look, calendar, quantiles[metric]) for metric, spread in spreads.items()}
+        found.append(_statistics(replace(query, profile=calendar.profile(look)), list(running.values()), so_far))
+    return found
+
+
+def _added(total: dict[str, Any], row: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    sums = {name: (total.get(name) or 0) + (value or 0) for name, value in row.items() if name not in keys}
+    return total | sums | {name: row[name] for name in keys}
+
+
+def _until(spread: Spread, look: int, calendar: Calendar, q: float) -> Spread:
+    """The histograms of what came until a look, without the look as a segment."""
+    merged: dict[tuple[int, tuple[str, ...]], Histogram] = {}
+    for (code, segments), histogram in spread.histograms.items():
+        entered = int(segments[-1])
+        if entered <= look or (look == calendar.count and entered == calendar.codes[1]):
+            key = code, segments[:-1]
+            merged[key] = merged[key] + histogram if key in merged else histogram
+    return replace(spread, histograms=merged, bounds=_bounds(merged, q))
 
 
 def _within(query: Query, clock: Clock) -> Frame:
@@ -122,36 +195,6 @@ def _entry(calendar: Calendar) -> Entry:
         return nw.when(after_all).then(nw.lit(unsure)).otherwise(look).cast(nw.Int64)
 
     return entry
-
-
-def _cumulated(
-    query: Query, rows: list[dict[str, Any]], spreads: dict[str, Spread], calendar: Calendar, extra: str
-) -> list[LogStatistics]:
-    """The statistics of all units that entered at a look or before it, for every look."""
-    known = [row for row in rows if row["low"] is not None and row["low"] == row["high"] < len(query.labels)]
-    _refuse_varying(query, [row for row in known if row["look"] <= calendar.count])
-    running: dict[tuple[int, tuple[str, ...]], Group] = {}
-    found = []
-    for look in range(1, calendar.count + 1):
-        for row in known:
-            if row["look"] == look:
-                group = _group(query, row, spreads)
-                key = (int(row["low"]), group.segments[:-1])
-                entering = replace(
-                    group, segments=key[1], moments={m: s for m, s in group.moments.items() if m != extra}
-                )
-                running[key] = _added(running[key], entering) if key in running else entering
-        _refuse_many(query.request, len(running))
-        so_far = [row for row in rows if row["look"] <= look]
-        cappings = tuple(_cappings(query, [row for row in known if row["look"] <= look]))
-        groups = tuple(running[key] for key in sorted(running))
-        found.append(LogStatistics(groups, _audit(query.labels, calendar.profile(look), so_far), cappings))
-    return found
-
-
-def _added(group: Group, other: Group) -> Group:
-    moments = {name: group.moments[name] + new for name, new in other.moments.items()}
-    return Group(group.variant, group.segments, group.units + other.units, moments)
 
 
 def thresholds(request: Request) -> dict[Variable, float]:
