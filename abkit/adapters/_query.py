@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from abkit.adapters._frames import one_partition
+from abkit.adapters._frames import one_partition, refuses_overflow
 from abkit.adapters._profile import Label, Profile, keep_rows
 from abkit.adapters._third_moments import cube_sums
 from abkit.adapters._unit_block import UnitBlock, UnitColumn, count_name, nonzero_name, product_name, sum_name
@@ -137,7 +137,7 @@ def per_group(query: Query, units: Frame) -> Frame:
     sums: dict[str, nw.Expr] = {}
     for block in query.blocks:
         _finish_units(block, steps[0], steps[1])
-        sums |= _group_sums(block, steps[2])
+        sums |= _group_sums(block, steps[2], guarded=refuses_overflow(units))
     for step in steps:
         units = units.with_columns(**step) if step else units
     keys = ["low", "high", *(f"segment{i}" for i in range(len(query.request.segments)))]
@@ -276,7 +276,7 @@ def _finish_units(block: UnitBlock, first: dict[str, nw.Expr], second: dict[str,
         second[block.rows] = nw.when(nw.col(block.rows) > 0).then(nw.col(block.rows)).cast(nw.Float64)
 
 
-def _group_sums(block: UnitBlock, products: dict[str, nw.Expr]) -> dict[str, nw.Expr]:
+def _group_sums(block: UnitBlock, products: dict[str, nw.Expr], *, guarded: bool) -> dict[str, nw.Expr]:
     import narwhals as nw
 
     sums = {count_name(block): nw.col(block.rows).count()} if block.optional else {}
@@ -288,11 +288,17 @@ def _group_sums(block: UnitBlock, products: dict[str, nw.Expr]) -> dict[str, nw.
             sums[name] = nw.col(name).sum()
     if block.block.thirds:
         outcome = block.columns[0]
-        zero = -outcome.shift * nw.col(block.rows) if outcome.shift else nw.lit(0.0)
-        products[nonzero_name(outcome)] = flag(nw.col(outcome.alias) != zero)
+        products[nonzero_name(outcome)] = _is_not_zero(block, outcome).cast(nw.Int32).cast(nw.Float64)
         sums[nonzero_name(outcome)] = nw.col(nonzero_name(outcome)).sum()
-        sums |= cube_sums(block.cubed, products)
+        sums |= cube_sums(block.cubed, products, guarded=guarded)
     return sums
+
+
+def _is_not_zero(block: UnitBlock, column: UnitColumn) -> nw.Expr:
+    import narwhals as nw
+
+    differs = nw.col(column.alias) != (-column.shift * nw.col(block.rows) if column.shift else nw.lit(0.0))
+    return differs & ~nw.col(column.alias).is_null() if block.optional else differs  # for dask, a gap is not zero
 
 
 def _without_duplicates(rows: Frame, by: list[str], rest: list[str], earliest: list[str]) -> Frame:

@@ -27,16 +27,17 @@ def cube_name(*aliases: str) -> str:
     return f"cube {' '.join(sorted(aliases))}"
 
 
-def cube_sums(aliases: Sequence[str], products: dict[str, nw.Expr]) -> dict[str, nw.Expr]:
-    """Sums of all products of three; units too large for them are left out, which the sums of squares tell."""
+def cube_sums(aliases: Sequence[str], products: dict[str, nw.Expr], *, guarded: bool) -> dict[str, nw.Expr]:
+    """Sums of all products of three; the sums of squares tell where these overflow, which `guarded` keeps from them."""
     import narwhals as nw
 
     sums = {}
     for chosen in combinations_with_replacement(aliases, 3):
         name = cube_name(*chosen)
-        fits = [nw.col(alias).abs() < LARGEST for alias in dict.fromkeys(chosen)]
-        cube = nw.col(chosen[0]) * nw.col(chosen[1]) * nw.col(chosen[2])
-        products[name] = nw.when(nw.all_horizontal(*fits, ignore_nulls=False)).then(cube)
+        products[name] = nw.col(chosen[0]) * nw.col(chosen[1]) * nw.col(chosen[2])
+        if guarded:
+            fits = (nw.col(alias).abs() < LARGEST for alias in dict.fromkeys(chosen))
+            products[name] = nw.when(nw.all_horizontal(*fits, ignore_nulls=False)).then(products[name])
         sums[name] = nw.col(name).sum()
     return sums
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
@@ -96,12 +98,24 @@ def total(values: pd.Series) -> Fraction:
 
 
 def exact(rows: list[list[Any]]) -> dict[str, Any]:
-    """Exact mean vector and co-moments of rows of numbers."""
+    """Exact mean vector, co-moments, and third co-moments of the first two columns, of rows of numbers."""
     n, k = len(rows), len(rows[0])
     values = [[Fraction(value) for value in row] for row in rows]
     mean = [sum(row[i] for row in values) / n for i in range(k)]
     m2 = [[sum((row[i] - mean[i]) * (row[j] - mean[j]) for row in values) for j in range(k)] for i in range(k)]
-    return {"n": n, "mean": [float(x) for x in mean], "m2": [[float(x) for x in row] for row in m2]}
+    far = [[row[i] - mean[i] for i in range(min(k, 2))] for row in values]
+    places = range(min(k, 2))
+    cubes = {
+        key: sum(math.prod(row[i] for i in key) for row in far) for key in combinations_with_replacement(places, 3)
+    }
+    m3 = [[[float(cubes[tuple(sorted((a, b, c)))]) for c in places] for b in places] for a in places]
+    return {
+        "n": n,
+        "mean": [float(x) for x in mean],
+        "m2": [[float(x) for x in row] for row in m2],
+        "m3": m3,
+        "nonzero": sum(row[0] != 0 for row in values),
+    }
 
 
 def request() -> Request:
