@@ -53,11 +53,14 @@ ZEROS = Data(
 MEANS = (NORMAL, LOGNORMAL, bernoulli(0.1, "Bernoulli 10%"), ONE_PERCENT, ONE_PER_MILLE, RARE_COUNTS, COUNTS, ZEROS)
 
 
-def streams(rng: np.random.Generator, data: Data, share: float, runs: int, n: int) -> Iterator[tuple[Array, Array]]:
-    """Blocks of streams: each unit's metric, and whether it got the treatment."""
+def streams(
+    rng: np.random.Generator, data: Data, share: float, runs: int, n: int, treatment: Data | None = None
+) -> Iterator[tuple[Array, Array]]:
+    """Blocks of streams: each unit's metric, and whether it got the treatment, which by default changes nothing."""
     for first in range(0, runs, TOGETHER):
         shape = (min(TOGETHER, runs - first), n)
-        yield data.draw(rng, shape), rng.random(shape) < share
+        values, treated = data.draw(rng, shape), rng.random(shape) < share
+        yield values if treatment is None else np.where(treated, treatment.draw(rng, shape), values), treated
 
 
 @dataclass(frozen=True)

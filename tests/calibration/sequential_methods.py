@@ -6,6 +6,7 @@ stands here against them on some streams.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -17,6 +18,7 @@ from abkit.sequential._bounded import Bernstein, _scores
 from abkit.sequential._conjugate_sequences import _beta_evidence, _gamma_evidence
 from abkit.sequential._counts_sequence import count_sequence
 from abkit.sequential._dirichlet import log_jeffreys
+from abkit.sequential._quantile_sequence import Ranks
 from abkit.sequential._srm_sequence import srm_sequence
 from abkit.sequential._two_proportions import BOUNDING, _tilts
 from tests.calibration.sequential_designs import ALPHA, Array, Data, burnt_in, cumulative, deviates
@@ -30,6 +32,7 @@ def first(crossed: Array) -> Array:
     return np.where(crossed.any(axis=1), np.argmax(crossed, axis=1) + 1, crossed.shape[1] + 1)
 
 
+@functools.cache
 def multipliers(n: int, tune_at: int, sides: int = 2) -> Array:
     """Half-widths in standard errors at 1, ..., n units; `sides=1`: of one side at the same alpha."""
     x = np.arange(1.0, n + 1) / _mixture.tuning(tune_at, ALPHA, sides)
@@ -146,10 +149,59 @@ def two_proportions(values: Array, treated: Array, rate: float, share: float, tu
     return result
 
 
-def log_evidence(counts: Array, rate: float, share: float, tune_at: int) -> Array:
+def two_proportions_at_pooled(values: Array, treated: Array, share: float, tune_at: int, every: int) -> Array:
+    """The same against both proportions being that of all units, where the evidence is next to its least."""
+    n = values.shape[1]
+    looks = np.arange(every, n + 1, every)
+    result = np.full(len(values), n + 1)
+    for i, (events, arm) in enumerate(zip(values, treated, strict=True)):
+        x, n_t, x_t = (np.cumsum(what)[looks - 1] for what in (events, arm.astype(float), events * arm))
+        counts = np.column_stack([x - x_t, x_t, looks - n_t, n_t])
+        beyond = np.flatnonzero(log_evidence(counts, (x + 0.5) / (looks + 1), share, tune_at) >= GOAL)
+        if beyond.size:
+            result[i] = looks[beyond[0]]
+    return result
+
+
+def log_evidence(counts: Array, rate: float | Array, share: float, tune_at: int) -> Array:
     """Log E of two proportions against both being `rate`; columns: events, then units, of control and treatment."""
-    tilts, shares = _tilts(share, tune_at, 2, "two-sided"), np.log([rate, 1 - rate])
-    slopes = np.concatenate([tilts.log_odds, -np.log1p(rate * np.expm1(tilts.log_odds))])
-    tilted = logsumexp(tilts.log_weight + rate * tilts.lean + counts @ slopes, axis=1)
+    tilts, rate = _tilts(share, tune_at, 2, "two-sided"), np.broadcast_to(rate, len(counts))[:, None]
+    tilted = tilts.log_weight + rate * tilts.lean + counts[:, :2] @ tilts.log_odds
+    for k in (0, 1):
+        tilted -= counts[:, 2 + k, None] * np.log1p(rate * np.expm1(tilts.log_odds[k]))
     cells = [np.column_stack([counts[:, k], counts[:, 2 + k] - counts[:, k]]).astype(float) for k in (0, 1)]
-    return np.logaddexp(tilted, math.log(BOUNDING) + sum(log_jeffreys(cell, shares) for cell in cells))
+    shares = np.log(np.column_stack([rate, 1 - rate]))
+    bounding = math.log(BOUNDING) + sum(log_jeffreys(cell, shares) for cell in cells)
+    return np.logaddexp(logsumexp(tilted, axis=1), bounding)
+
+
+def quantile(values: Array, q: float, tune_at: int) -> Array:
+    """A quantile of uniform values, which is q: from the number of values below it."""
+    return first(_ranks_reached(np.cumsum(values <= q, axis=1), np.arange(1, values.shape[1] + 1), q, ALPHA, tune_at))
+
+
+def two_quantiles(values: Array, treated: Array, q: float, tune_at: int) -> Array:
+    """Two variants' quantiles, each at half of alpha: a bound of the alarms of their difference."""
+    below, arms = values <= q, (treated, ~treated)
+    reached = [
+        _ranks_reached(np.cumsum(below & arm, axis=1), np.cumsum(arm, axis=1), q, ALPHA / 2, tune_at) for arm in arms
+    ]
+    return first(reached[0] | reached[1])
+
+
+def _ranks_reached(count: Array, n: Array, q: float, alpha: float, tune_at: int) -> Array:
+    fewest, most = _allowed(q, alpha, tune_at, int(count.shape[1]))
+    return (count < fewest[n]) | (count > most[n])
+
+
+@functools.cache
+def _allowed(q: float, alpha: float, tune_at: int, n: int) -> tuple[Array, Array]:
+    """Of 0, 1, ..., n values, the fewest and the most below the quantile that do not exclude it."""
+    fewest, most = Ranks.tuned(q, alpha, "two-sided", tune_at).allowed(np.arange(1, n + 1))
+    return np.insert(fewest, 0, 0), np.insert(most, 0, 0)
+
+
+def planned(values: Array, treated: Array, critical: tuple[float, ...]) -> Array:
+    """Looks at which the z of so many equal pieces of information exceeds its critical value; the values are those."""
+    z = np.cumsum(values, axis=1) / np.sqrt(np.arange(1.0, values.shape[1] + 1))
+    return first(np.abs(z) >= critical)
