@@ -158,7 +158,7 @@ class Analysed:
         >>> import abkit as ab
         >>> design = ab.group_sequential_design(alpha=0.025, sides=1, information=[30, 60, 90])
         >>> round(design.predictive_power(1, 1.0954), 4), round(design.predictive_power(1, 1.0954, prior=(0, 0.1)), 4)
-        (0.4763, 0.1137)
+        (0.4762, 0.1428)
         """
         return _conditional.predictive_power(self, look, z, prior)
 

@@ -146,9 +146,8 @@ def combination_test(
     statistics = tuple((sums / np.sqrt(planned)).tolist())
     stopped, repeated = design.stopped(statistics), design.repeated(statistics)
     spread = float(weights @ np.sqrt(np.diff(seen, prepend=0.0)))
-    scale = math.sqrt(planned[-1]) / spread
-    estimate, root = float(sums[-1]) / spread, math.sqrt(planned[-1])
-    below, above = (end * root - statistics[-1] for end in (repeated.low[-1], repeated.high[-1]))
+    estimate, factor = float(sums[-1]) / spread, float(planned[-1]) / spread
+    planned_estimate = repeated.estimate[-1]
     return CombinationResult(
         look=k,
         statistics=statistics,
@@ -156,8 +155,8 @@ def combination_test(
         pvalue=stopped.pvalue,
         repeated_pvalue=repeated.pvalues[-1],
         estimate=estimate,
-        low=estimate + below * scale,
-        high=estimate + above * scale,
+        low=estimate + (repeated.low[-1] - planned_estimate) * factor,
+        high=estimate + (repeated.high[-1] - planned_estimate) * factor,
         level=repeated.level,
     )
 
@@ -216,7 +215,7 @@ def reestimate(
     >>> design = ab.group_sequential_design(alpha=0.025, sides=1, information=[200, 400], boundary="ld-obrien-fleming")
     >>> plan = ab.reestimate(design, [1.5], effect=0.12, power=0.9)
     >>> round(plan.planned_power, 2), round(plan.information), plan.zone
-    (0.66, 345, 'promising')
+    (0.66, 457, 'promising')
     """
     power, largest = _check.within("power", power, 0, 1), _limit(largest)
     z, seen = _stages(design, stages, information)

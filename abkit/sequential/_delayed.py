@@ -35,7 +35,7 @@ class DelayedDesign:
     Examples
     --------
     >>> import abkit as ab
-    >>> design = ab.group_sequential_design(alpha=0.025, sides=1, information=[0.5, 1], futility=[0.2])
+    >>> design = ab.group_sequential_design(alpha=0.025, sides=1, information=[0.5, 1], futility=[0.2, None])
     >>> delayed = design.delayed([0.7])
     >>> [round(c, 3) for c in delayed.critical_values]
     [1.806]

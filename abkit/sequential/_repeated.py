@@ -45,7 +45,7 @@ class RepeatedResult:
     >>> design = ab.group_sequential_design(alpha=0.05, sides=2, looks=3, boundary="ld-obrien-fleming")
     >>> result = design.repeated([1.2, 2.8])
     >>> [round(p, 4) for p in result.pvalues], round(result.sequential_pvalue, 4)
-    ([0.4884, 0.0265], 0.0265)
+    ([0.7259, 0.0276], 0.0276)
     """
 
     estimate: Bounds

@@ -132,7 +132,7 @@ class StoppedResult:
     >>> design = ab.group_sequential_design(alpha=0.05, sides=2, looks=3, boundary="ld-obrien-fleming")
     >>> result = design.stopped([1.2, 2.8], information=[400, 800])
     >>> result.look, round(result.pvalue, 4), round(result.estimate, 4)
-    (2, 0.0052, 0.0974)
+    (2, 0.0052, 0.0989)
     """
 
     look: int

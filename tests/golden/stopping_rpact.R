@@ -21,48 +21,43 @@ for (p in plans) for (binding in c(TRUE, FALSE)) {
       futility = I(c(d$futilityBounds, d$criticalValues[length(p$info)])), drift = sqrt(getDesignCharacteristics(d)$shift))
 }
 
-# known variance in every arm of one sample: stage means m give z, information is the number of observations
+# log-rank statistics are given as they are, so that no variance is estimated; information is events / 4, the effect a log
+# hazard ratio; in a combination the last stage is larger than planned
 runs <- list(
-  list(type = "asOF", g = NA_real_, alpha = 0.025, sides = 1, info = 1:3 / 3, n = c(30, 30, 30), m = c(0.1, 0.62), fut = NULL),
-  list(type = "asP", g = NA_real_, alpha = 0.025, sides = 1, info = c(0.25, 0.5, 0.75, 1), n = c(25, 25, 25, 25), m = c(0.1, 0.3, 0.2, 0.35), fut = NULL),
-  list(type = "asHSD", g = -2, alpha = 0.025, sides = 1, info = c(0.3, 0.7, 1), n = c(30, 40, 30), m = c(0.2, 0.25, 0.31), fut = c(0, 0.5)),
-  list(type = "asKD", g = 2, alpha = 0.05, sides = 2, info = 1:3 / 3, n = c(30, 30, 30), m = c(0.2, 0.5), fut = NULL),
-  list(type = "P", g = NA_real_, alpha = 0.05, sides = 2, info = 1:4 / 4, n = c(25, 25, 25, 25), m = c(0.2, 0.1, 0.3, 0.22), fut = NULL),
-  list(type = "OF", g = NA_real_, alpha = 0.05, sides = 2, info = 1:3 / 3, n = c(30, 30, 30), m = c(0.2, 0.31, 0.4), fut = NULL))
+  list(type = "asOF", g = NA_real_, alpha = 0.025, sides = 1, info = 1:3 / 3, z = c(0.55, 2.75), fut = NULL),
+  list(type = "asP", g = NA_real_, alpha = 0.025, sides = 1, info = c(0.25, 0.5, 0.75, 1), z = c(0.5, 1.5, 1.7, 2.4), fut = NULL),
+  list(type = "asHSD", g = -2, alpha = 0.025, sides = 1, info = c(0.3, 0.7, 1), z = c(1.1, 1.9, 2.3), fut = c(0, 0.5)),
+  list(type = "asKD", g = 2, alpha = 0.05, sides = 2, info = 1:3 / 3, z = c(1.1, 2.7), fut = NULL),
+  list(type = "P", g = NA_real_, alpha = 0.05, sides = 2, info = 1:4 / 4, z = c(1.2, 1.1, 1.8, 2.1), fut = NULL),
+  list(type = "OF", g = NA_real_, alpha = 0.05, sides = 2, info = 1:3 / 3, z = c(1.1, 1.9, 2.2), fut = NULL))
 for (r in runs) for (combination in c(FALSE, TRUE)) {
   make <- if (combination) getDesignInverseNormal else getDesignGroupSequential
   arguments <- list(alpha = r$alpha, beta = 0.2, sided = r$sides, informationRates = r$info, typeOfDesign = r$type, gammaA = r$g, tolerance = 1e-10)
   if (!is.null(r$fut)) arguments <- c(arguments, list(futilityBounds = r$fut, bindingFutility = TRUE))
   d <- suppressWarnings(do.call(make, arguments))
-  k <- length(r$m)
-  n <- r$n
-  if (combination && k > 1) n[k] <- n[k] + 14   # a last stage that is larger than planned
-  data <- getDataset(n = n[seq_len(k)], means = r$m, stDevs = rep(1, k))
-  options <- list(design = d, dataInput = data, normalApproximation = TRUE, stage = k)
-  stage <- getStageResults(d, data, normalApproximation = TRUE, stage = k)
-  repeated <- getRepeatedPValues(stage, tolerance = 1e-12)
-  intervals <- getRepeatedConfidenceIntervals(d, data, normalApproximation = TRUE, stage = k)
-  final <- suppressWarnings(getFinalConfidenceInterval(d, data, normalApproximation = TRUE, stage = k))
-  zstage <- r$m * sqrt(n[seq_len(k)])
+  k <- length(r$z)
+  events <- round(600 * r$info[seq_len(k)])
+  if (combination) events[k] <- events[k] + 60
+  data <- getDataset(cumEvents = events, cumLogRanks = r$z, cumAllocationRatios = rep(1, k))
+  stage <- getStageResults(d, data, stage = k)
+  intervals <- getRepeatedConfidenceIntervals(d, data, stage = k)
+  final <- suppressWarnings(suppressMessages(getFinalConfidenceInterval(d, data, stage = k)))
   add(kind = if (combination) "combined" else "stopped", boundary = names[[r$type]], shape = if (is.na(r$g)) 0 else r$g, alpha = r$alpha,
-      sides = r$sides, information = I(r$info), user_futility = I(if (is.null(r$fut)) NA_real_ else r$fut),
-      units = I(n[seq_len(k)]), planned_units = I(r$n), stage_z = I(zstage), critical_values = I(d$criticalValues),
-      statistic = if (combination) stage$combInverseNormal[k] else stage$overallTestStatistics[k],
-      repeated_pvalues = I(repeated[seq_len(k)]), repeated_low = I(intervals[1, seq_len(k)]), repeated_high = I(intervals[2, seq_len(k)]),
-      final_stage = if (is.null(final$finalStage) || is.na(final$finalStage)) NA_real_ else final$finalStage,
-      pvalue = tail(getFinalPValue(stage)$pFinal, 1), low = final$finalConfidenceInterval[1], high = final$finalConfidenceInterval[2],
-      estimate = final$medianUnbiased)
+      sides = r$sides, shares = I(r$info), user_futility = I(if (is.null(r$fut)) NA_real_ else r$fut), information = I(events / 4), z = I(r$z),
+      critical_values = I(d$criticalValues), statistic = if (combination) stage$combInverseNormal[k] else stage$overallTestStatistics[k],
+      repeated_pvalues = I(getRepeatedPValues(stage, tolerance = 1e-12)[seq_len(k)]),
+      repeated_low = I(log(intervals[1, seq_len(k)])), repeated_high = I(log(intervals[2, seq_len(k)])),
+      pvalue = tail(getFinalPValue(stage)$pFinal, 1), low = log(final$finalConfidenceInterval[1]), high = log(final$finalConfidenceInterval[2]),
+      estimate = log(final$medianUnbiased))
 }
 
 # conditional power of a one-sided design with two looks to come: effect 0.25 in units of the standard deviation
-for (sides in 1) {
-  d <- getDesignGroupSequential(alpha = 0.025, sided = 1, informationRates = 1:3 / 3, typeOfDesign = "asOF", tolerance = 1e-10)
-  data <- getDataset(n = 30, means = 0.2, stDevs = 1)
-  stage <- getStageResults(d, data, normalApproximation = TRUE, stage = 1)
-  cp <- getConditionalPower(stage, nPlanned = c(30, 30), thetaH1 = 0.25, assumedStDev = 1)
-  add(kind = "conditional", critical_values = I(d$criticalValues), information = I(c(30, 60, 90)), z = 0.2 * sqrt(30), effect = 0.25,
-      power = I(cp$conditionalPower[2:3]))
-}
+d <- getDesignGroupSequential(alpha = 0.025, sided = 1, informationRates = 1:3 / 3, typeOfDesign = "asOF", tolerance = 1e-10)
+data <- getDataset(n = 30, means = 0.2, stDevs = 1)
+stage <- getStageResults(d, data, normalApproximation = TRUE, stage = 1)
+cp <- getConditionalPower(stage, nPlanned = c(30, 30), thetaH1 = 0.25, assumedStDev = 1)
+add(kind = "conditional", critical_values = I(d$criticalValues), information = I(c(30, 60, 90)), z = 0.2 * sqrt(30), effect = 0.25,
+    power = cp$conditionalPower[3])
 
 for (p in list(list(info = c(0.3, 0.7, 1), delay = c(0.16, 0.2), f = c(-0.3, 1.1)), list(info = c(0.5, 1), delay = 0.2, f = 0.2))) {
   d <- suppressWarnings(getDesignGroupSequential(alpha = 0.025, sided = 1, informationRates = p$info, typeOfDesign = "asOF",
