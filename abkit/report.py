@@ -159,8 +159,7 @@ def make_report(experiment: Experiment, statistics: LogStatistics, look: int | L
     variants = (experiment.control, *treatments)
     _require_two_variants(experiment, statistics, merged)
     units = {variant: merged[variant].units if variant in merged else 0 for variant in variants}
-    if not isinstance(look, Look):
-        look = experiment.monitor.look(look, sum(units.values()))
+    look = experiment.monitor.look(look, sum(units.values()))
     compare = Comparison(experiment, look)
     results = tuple(
         compare(name, merged.get(experiment.control), merged.get(variant), variant, None)

@@ -75,8 +75,10 @@ class AnytimeValid:
         """Alpha of both directions together."""
         return self.alpha * (2 / self.sides)
 
-    def look(self, number: int | None, units: int) -> Look:
+    def look(self, number: int | Look | None, units: int) -> Look:
         """Any look will do."""
+        if isinstance(number, Look):
+            return number
         return Look(1 if number is None else number, (units,))
 
     def monitored(self, method: str, effect: Effect, sample: Sample, _look: Look) -> tuple[str, Effect]:

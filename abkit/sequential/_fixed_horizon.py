@@ -54,8 +54,10 @@ class FixedHorizon:
         """Alpha of both directions together."""
         return self.alpha
 
-    def look(self, number: int | None, units: int) -> Look:
-        """The only look; another is refused."""
+    def look(self, number: int | Look | None, units: int) -> Look:
+        """The only look; another is refused, unless it is one of many that are shown beside each other."""
+        if isinstance(number, Look):
+            return number
         if number not in (None, 1):
             raise PlanError(
                 f"`look` must be 1 for a fixed horizon; got {number}. A plan with looks names a monitor: "

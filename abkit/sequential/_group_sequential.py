@@ -126,8 +126,11 @@ class GroupSequential:
         """The boundaries at the planned looks."""
         return _design(self, self.alpha, self.planned, None, self.futility)
 
-    def look(self, number: int | None, units: int) -> Look:
-        """The look that is meant: with `units` in the plan, the last planned one that these units reach."""
+    def look(self, number: int | Look | None, units: int) -> Look:
+        """The look that is meant: with `units` in the plan, the planned one that is nearest."""
+        if isinstance(number, Look):
+            self.seen(number)
+            return number
         count = len(self.planned)
         if number is None and count > 1 and self.units is None:
             raise PlanError(
@@ -135,8 +138,8 @@ class GroupSequential:
                 "are planned."
             )
         if number is None:
-            reached = sum(share <= units / (self.units or units) + CLOSEST for share in self.planned)
-            number = max(reached, 1)
+            seen = units / (self.units or max(units, 1))
+            number = 1 + min(range(count), key=lambda k: abs(self.planned[k] - seen))
         if not 1 <= number <= count:
             raise PlanError(f"`look` must be from 1 to {count}, the looks that were planned; got {number}.")
         return Look(number, (units,))

@@ -205,6 +205,7 @@ def test_units_say_which_look_it_is_and_where() -> None:
     report = plan.analyze(log_of(600, 0.0))
     assert report.look.number == 2
     assert "2 of 4, at 60.0% of the planned information" in str(report)
+    assert plan.analyze(log_of(499, 0.0)).look.number == 2
     # looks at 0.3 and 0.6, in place of 0.25 and 0.5, as group_sequential_design has them
     design = ab.group_sequential_design(
         alpha=0.05, sides=2, information=[0.3, 0.6, 0.75, 1.0], boundary="ld-obrien-fleming"
