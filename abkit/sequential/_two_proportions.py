@@ -221,6 +221,8 @@ class TwoProportionsEffect(BaseEffect):
 
     def pvalue(self, null: Null, alternative: Alternative) -> float:
         """1 / E, at most 1, at the pair of proportions of the null with the least E."""
+        if alternative == "two-sided" and self.sides == 1:  # so that no direction takes the other's share
+            return min(1.0, 2 * min(self.pvalue(null, "greater"), self.pvalue(null, "less")))
         return math.exp(-max(self.log_evalue(null, alternative), 0.0))
 
     def log_evalue(self, null: Null, alternative: Alternative) -> float:
@@ -254,6 +256,9 @@ class TwoProportionsEffect(BaseEffect):
         return Interval(math.exp(low), math.exp(high) if high < 709 else math.inf, level)
 
     def _ends(self, level: float, alternative: Alternative, upper: _Upper) -> tuple[float, float]:
+        if alternative == "two-sided" and self.sides == 1:
+            one_sided = (1 + level) / 2
+            return -upper(self.swapped, one_sided, "less"), upper(self, one_sided, "less")
         low = -upper(self.swapped, level, _MIRRORED[alternative]) if alternative != "less" else -math.inf
         return low, upper(self, level, alternative) if alternative != "greater" else math.inf
 
@@ -350,7 +355,7 @@ def two_proportions_effect(
         Number of units of both variants at which the evidence is to be strongest, at an event rate of two per cent;
         thirty times more or fewer events cost about a third of the sample.
     sides : {1, 2}
-        With how many sides the effect will be tested; steers power only.
+        With one, a two-sided p-value is twice the smaller one-sided one, so that each direction has its own error.
 
     Raises
     ------
