@@ -45,6 +45,7 @@ def spend_beta(
     beta_spent: Sequence[float],
     sides: int,
     alpha_spent: Sequence[float] | None = None,
+    guess: float | None = None,
 ) -> Spent:
     """Futility bounds that spend beta, and the drift at which they do.
 
@@ -59,6 +60,8 @@ def spend_beta(
     alpha_spent : sequence of float, optional
         What each side spends up to each look. Given, futility is binding: the critical values are solved anew with its
         bounds in place.
+    guess : float, optional
+        Where the drift may be.
     """
     last, beta = math.sqrt(information[-1]), _log_steps(beta_spent)
     alpha = None if alpha_spent is None else _log_steps(alpha_spent)
@@ -66,7 +69,7 @@ def spend_beta(
     def attempt(drift: float) -> tuple[float, list[float], list[float]]:
         return _attempt(information, critical_values, beta, sides, alpha, drift / last)
 
-    guess = 1.02 * max(critical_values[-1] - float(ndtri(beta_spent[-1])), 0.1)
+    guess = 1.02 * max(critical_values[-1] - float(ndtri(beta_spent[-1])), 0.1) if guess is None else guess
     drift = secant(lambda value: attempt(value)[0], guess, 1.5, 0.0)
     _, upper, lower = attempt(drift)
     return Spent(tuple(upper), (*lower[: len(upper) - 1], upper[-1]), drift)
@@ -90,15 +93,21 @@ def spend_beta_of_shape(
     alpha : float
         Of one side.
     """
+    near: list[tuple[float, float]] = []
 
     def attempt(constant: float) -> Spent:
-        return spend_beta(information, shape(constant), beta_spent, sides)
+        guess = None
+        if len(near) > 1:  # the drift is nearly a straight line of the constant
+            (before, early), (now, late) = near[-2:]
+            guess = late + (late - early) * (constant - now) / (now - before)
+        return spend_beta(information, shape(constant), beta_spent, sides, guess=guess)
 
     def lack(constant: float) -> float:
         spent = attempt(constant)
+        near.append((constant, spent.drift))
         return math.log(alpha) - log_type_one_error(information, spent.critical_values, spent.futility, sides)
 
-    return attempt(secant(lack, -float(ndtri(alpha / 2)), 2.0))
+    return attempt(secant(lack, -float(ndtri(alpha)) + 0.1, 2.5))
 
 
 def critical_values_with(
