@@ -16,8 +16,8 @@ from abkit._check import Float64Array
 if TYPE_CHECKING:
     import narwhals as nw
 
-#: Cubes of what is larger overflow sums, and those of deviations that are smaller vanish.
-LARGEST, SMALLEST = 1e98, 1e-90
+#: Cubes of what is larger overflow sums, those of deviations that are smaller vanish, and tiny values are zero in them.
+LARGEST, SMALLEST, TINY = 1e98, 1e-90, 1e-100
 #: Rounding of a sum, and how much of it a skewness may hold.
 ROUNDING, TOLERATED = 1e-15, 1e-3
 
@@ -28,7 +28,7 @@ def cube_name(*aliases: str) -> str:
 
 
 def cube_sums(aliases: Sequence[str], products: dict[str, nw.Expr], *, guarded: bool) -> dict[str, nw.Expr]:
-    """Sums of all products of three; the sums of squares tell where these overflow, which `guarded` keeps from them."""
+    """Sums of all products of three; where they overflow or vanish, which `guarded` prevents, squares tell."""
     import narwhals as nw
 
     sums = {}
@@ -36,8 +36,9 @@ def cube_sums(aliases: Sequence[str], products: dict[str, nw.Expr], *, guarded: 
         name = cube_name(*chosen)
         products[name] = nw.col(chosen[0]) * nw.col(chosen[1]) * nw.col(chosen[2])
         if guarded:
-            fits = (nw.col(alias).abs() < LARGEST for alias in dict.fromkeys(chosen))
-            products[name] = nw.when(nw.all_horizontal(*fits, ignore_nulls=False)).then(products[name])
+            sizes = [nw.col(alias).abs() for alias in dict.fromkeys(chosen)]
+            fits = nw.all_horizontal(*((size > TINY) & (size < LARGEST) for size in sizes), ignore_nulls=False)
+            products[name] = nw.when(fits).then(products[name])
         sums[name] = nw.col(name).sum()
     return sums
 

@@ -24,7 +24,7 @@ from abkit.logs import ThirdMoments
 from abkit.report import merge_groups
 from abkit.sequential import _guard
 from abkit.suffstats import CoMoments
-from tests.adapters.engines import ENGINES, LOCAL
+from tests.adapters.engines import ENGINES, LOCAL, as_postgres
 from tests.adapters.logs import exact, expected, request
 
 RNG = np.random.default_rng(5)
@@ -117,7 +117,7 @@ def test_any_log_gives_its_third_moments(rows: list[Any], missing: Any) -> None:
             check(moments, len(columns), brute(kept, variant, columns), rows)
 
 
-@pytest.mark.parametrize("engine", LOCAL)
+@pytest.mark.parametrize("engine", [*LOCAL, pytest.param(as_postgres, marks=pytest.mark.postgres)])
 @pytest.mark.parametrize("size", [1e99, 1e130, 1e-120])
 def test_cubes_that_do_not_fit_are_unknown_and_refuse_nothing(
     engine: Callable[[pd.DataFrame, Path], Any], size: float, tmp_path: Path
