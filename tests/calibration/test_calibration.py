@@ -137,7 +137,7 @@ one, in 95 of 100 simulations of this length.
 **Bold**: the method rejects too often, or covers too seldom, by more than 1 point. *Italic*: it is safe by more than 1
 point, with power to spare. *Warned*: the share of samples that come with an `AccuracyWarning`, or that the test leaves
 undefined; a test in this page's own run holds that where a method rejects too often beyond chance, most samples are.
-A test given `Moments` instead of samples cannot see skewness, and does not warn of it; the metrics of a plan measure it.
+A test given `Moments` instead of samples cannot see skewness, and does not warn of it; a plan's metrics measure it.
 
 Units are per variant on average: 20 at 5:95 are 2 and 38. The effect multiplies the metric by 1.2 (pairs: 1.1). Where
 all units have one value the test is undefined: it does not reject, and its interval is the whole line.
