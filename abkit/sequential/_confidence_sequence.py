@@ -20,7 +20,7 @@ METHODS = {
     "gamma-poisson": ("_conjugate_sequences", "gamma_poisson_sequence"),
     "conditional": ("_counts_sequence", "conditional_sequence"),
     "quantile": ("_quantile_sequence", "quantile_sequence"),
-    "cdf-band": ("_quantile_sequence", "cdf_band_sequence"),
+    "cdf-band": ("_cdf_band", "cdf_band_sequence"),
 }
 
 
