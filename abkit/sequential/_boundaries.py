@@ -81,7 +81,7 @@ class Side:
 
     def _exponent(self) -> float:
         if self.boundary == "wang-tsiatis":
-            return _check.within("shape", self.shape, -10, 10) - 0.5
+            return _check.within("shape", _spending.given("shape", self.boundary, self.shape), -5, 1) - 0.5
         if self.shape is not None:
             raise ValueError(f"`shape` must be left out: {self.boundary!r} has none; got {_check.show(self.shape)}.")
         return -0.5 if self.boundary == "obrien-fleming" else 0.0

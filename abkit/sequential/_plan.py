@@ -135,10 +135,8 @@ class Plan:
 
     def _ahead(self, now: float, count: int) -> list[int]:
         """Which of the planned looks are still to come."""
-        looks = range(len(self.information))
-        if self.calendar:
-            return [j for j in looks if j >= count]
-        return [j for j in looks if self.information[j] > now * (1 + CLOSEST)]
+        later = range(count, len(self.information))
+        return [j for j in later if self.calendar or self.information[j] > now * (1 + CLOSEST)]
 
     def _coming(self, now: float, count: int, end: float, ahead: list[int]) -> Bounds:
         """Their information: as planned, stretched to end where the last look now is."""

@@ -50,9 +50,9 @@ SPENDING: dict[str, _Spending] = {
 def check_shape(name: str, boundary: object, shape: float | None) -> float:
     """The parameter of a spending function; refused where it has none, and demanded where it has one."""
     if boundary == "kim-demets":
-        return _check.within(name, _given(name, boundary, shape), 0, math.inf)
+        return _check.within(name, given(name, boundary, shape), 0, math.inf)
     if boundary == "hwang-shih-decani":
-        return _check.number(name, _given(name, boundary, shape))
+        return _check.number(name, given(name, boundary, shape))
     if shape is not None:
         raise ValueError(f"`{name}` must be left out: {boundary!r} has no parameter; got {_check.show(shape)}.")
     return 0.0
@@ -87,7 +87,8 @@ def log_steps(spent: Float64Array) -> Float64Array:
     return steps
 
 
-def _given(name: str, boundary: object, shape: float | None) -> float:
+def given(name: str, boundary: object, shape: float | None) -> float:
+    """A parameter that the family must have."""
     if shape is None:
         raise ValueError(f"`{name}` must be given for {boundary!r}.")
     return shape
