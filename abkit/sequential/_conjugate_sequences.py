@@ -83,8 +83,8 @@ def gamma_poisson_sequence(
     low, high = (ends[at] for ends in _expected(evidence, y.astype(np.float64), alpha, alternative))
     known = np.maximum(exposure, np.finfo(np.float64).tiny)
     estimate = np.where(exposure > 0, events / known, np.nan)
-    low = np.where(exposure > 0, low / known, 0.0 if alternative != "less" else -np.inf)
-    high = np.where(exposure > 0, high / known, np.inf)
+    with np.errstate(over="ignore"):
+        low, high = low / known, np.where(exposure > 0, high / known, np.inf)
     return ConfidenceSequence("gamma-poisson", "exact", alpha, alternative, events, estimate, low, high, log_evalue)
 
 
@@ -158,7 +158,7 @@ def _lowest_logit(
     while np.any(short := (above(low, *counts) <= 0) & (low > -_FURTHEST) & (ones > 0)):
         reach = np.where(short, 2 * reach, reach)
         low = np.maximum(top - reach, -_FURTHEST)
-    return _roots(above, low, top, counts)
+    return np.where(ones > 0, _roots(above, low, top, counts), -np.inf)
 
 
 def _expected(
@@ -173,7 +173,7 @@ def _expected(
     if alternative != "less":
         low = _roots(above, np.zeros(events.shape), np.where(events > 0, events, 0.0), (events,), below=0.0)
     if alternative != "greater":
-        top = events + 1
+        top = events + 1 + np.sqrt(events)
         while np.any(short := above(top, events) <= 0):
             top = np.where(short, events + 2 * (top - events), top)
         high = -_roots(lambda m, y: above(-m, y), -top, -events, (events,))

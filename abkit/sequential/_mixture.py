@@ -63,4 +63,10 @@ def tuning(v: float, alpha: float, sides: int) -> float:
     One-sided, the two-sided answer at twice alpha, which is narrowest to within a few parts in a thousand.
     """
     level = min(alpha * (2 / sides), 0.9)  # the optimum is infinite at 1
-    return v / (-float(lambertw(-level * level / math.e, -1).real) - 1)
+    if level > 1e-100:
+        return v / (-float(lambertw(-level * level / math.e, -1).real) - 1)
+    goal = 1 - 2 * math.log(level)  # the square underflows: the same root of w - log w, by iteration
+    w = goal
+    for _ in range(20):
+        w = goal + math.log(w)
+    return v / (w - 1)

@@ -195,9 +195,9 @@ def msprt_test(
     arms = cumulative(control, treatment, looks=looks)
     known = None if variance is None else _variances(variance, 2)
     seen = _Looks.of(arms) if known is None else _Looks.known(arms, known)
-    return _sequence(
-        "msprt", "asymptotic" if known is None else "exact", seen, (tau / seen.stderr) ** 2, alpha, alternative
-    )
+    with np.errstate(over="ignore"):
+        x = np.minimum(tau / seen.stderr, 1e150) ** 2
+    return _sequence("msprt", "asymptotic" if known is None else "exact", seen, x, alpha, alternative)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -228,7 +228,7 @@ def _sequence(
 ) -> ConfidenceSequence:
     if seen.caution is not None:
         warnings.warn(seen.caution, AccuracyWarning, stacklevel=4)
-    x = np.minimum(x, 1e300)
+    x = np.minimum(x, 1e300)  # beyond, x / (1 + x) is not a number
     one_sided = alternative != "two-sided"
     critical = _mixture.multiplier_greater if one_sided else _mixture.multiplier
     radius = critical(x, alpha) * seen.stderr
