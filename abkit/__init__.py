@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from abkit._lazy import attach
 
 if TYPE_CHECKING:
+    from abkit.adapters._checkpoints import Checkpoints as Checkpoints
     from abkit.decision import Decision as Decision
     from abkit.decision import Reason as Reason
     from abkit.decision import decide as decide
@@ -103,6 +104,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "abkit.adapters._checkpoints": ("Checkpoints",),
     "abkit.decision": ("Decision", "Reason", "decide"),
     "abkit.errors": ("AbkitError", "AccuracyWarning", "DataError", "MissingDependencyError", "PlanError"),
     "abkit.evidence": ("HalfLines", "Interval", "NoInterval", "TestResult", "WholeLine"),

@@ -225,11 +225,11 @@ class TimedStatistics:
     With a `window`, a look holds the units whose window had ended, each with the rows of its window: looks are sums of
     the same statistics. Without one (None), it holds all units seen so far with all of their rows so far: later looks see
     longer exposure, which is another estimand at every look. `every` and `window` are in seconds where the times are
-    times, else in the numbers of the column.
+    times, else in the numbers of the column; of Checkpoints `every` is None, and looks are what they are.
     """
 
     looks: tuple[datetime | float, ...]
     statistics: tuple[LogStatistics, ...]
     late: Late
-    every: float
+    every: float | None
     window: float | None

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from abkit.adapters._buckets import Spread, bucketed
+from abkit.adapters._checkpoints import Checkpoints, read_checkpoints
 from abkit.adapters._frames import collect, engine_errors, open_log
 from abkit.adapters._pairs import Pairs, pair_groups, per_pair
 from abkit.adapters._profile import (
@@ -32,6 +33,8 @@ def read_statistics(log: object, request: Request) -> LogStatistics:
 
     A quantile, as a cap or as a metric, costs one more query before, since every unit must be known before it is.
     """
+    if isinstance(log, Checkpoints):
+        return read_checkpoints(log, request).statistics[-1]
     with engine_errors(log, request.columns()), progress("reading the log"), open_log(log, request.columns()) as frame:
         schema = dict(frame.collect_schema())
         check_columns(schema, request)

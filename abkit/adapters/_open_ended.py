@@ -221,7 +221,7 @@ def _block_gains(block: UnitBlock, *, guarded: bool, mixed: bool) -> dict[str, n
 
 
 def _growth(factors: list[Running]) -> nw.Expr:
-    """What a product grows by: each factor's gain, times those before it as they were and those after it as they are."""
+    """What a product grows by: each factor's gain, times earlier factors as they were and later ones as they are."""
     terms = []
     for i, factor in enumerate(factors):
         term = factor.gain

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from abkit.adapters._analyze import _shifts, _statistics
 from abkit.adapters._buckets import Spread, _bounds, bucketed
 from abkit.adapters._calendar import Calendar, make_calendar
+from abkit.adapters._checkpoints import Checkpoints, read_checkpoints
 from abkit.adapters._clock import Clock, ceil_of, make_clock, with_clock
 from abkit.adapters._frames import collect, engine_errors, open_log
 from abkit.adapters._open_ended import open_ended
@@ -42,6 +43,9 @@ def read_trajectory(
     """
     import narwhals as nw
 
+    if isinstance(log, Checkpoints):
+        _refuse_arguments(time=time, every=every, window=window, until=until)
+        return read_checkpoints(log, request)
     _refuse_metrics(request, window)
     if time is None or every is None:
         raise ValueError(f"`{'time' if time is None else 'every'}` must be given for a trajectory of rows.")
@@ -59,6 +63,12 @@ def read_trajectory(
         query = clean_rows(timed, schema, request, labels, profile, clock.name)
         of_rows = window is not None or request.unit == ROWS
         return (_in_windows if of_rows else _so_far)(query, calendar)
+
+
+def _refuse_arguments(**given: object) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(f"`{name}` must not be given where the log is Checkpoints, which have their own times.")
 
 
 def _refuse_metrics(request: Request, window: object) -> None:
