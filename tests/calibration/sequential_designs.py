@@ -78,10 +78,11 @@ class Variant:
         """`add`: cumulative sums along a stream, or its totals. Powers are about the true mean, which keeps digits."""
         n = np.maximum(add(chosen.astype(float)), 1e-9)
         distance = np.where(chosen, values - data.mean, 0.0)
-        mean, second, third = (add(distance**power) / n for power in (1, 2, 3))
+        square = distance * distance
+        mean, second, third = (add(power) / n for power in (distance, square, square * distance))
         variance = np.maximum(second - mean * mean, 0.0)
         events = add((chosen & (values != data.common)).astype(float))
-        return Variant(n, events, mean, variance, third - 3 * mean * second + 2 * mean**3)
+        return Variant(n, events, mean, variance, third - mean * (3 * second - 2 * mean * mean))
 
     @property
     def shape(self) -> _guard.Shape:

@@ -15,6 +15,7 @@ from scipy.special import logsumexp
 from abkit.sequential import _mixture
 from abkit.sequential._betting import Wager
 from abkit.sequential._bounded import Bernstein, _scores
+from abkit.sequential._cdf_band import _radius, constant
 from abkit.sequential._conjugate_sequences import _beta_evidence, _gamma_evidence
 from abkit.sequential._counts_sequence import count_sequence
 from abkit.sequential._dirichlet import log_jeffreys
@@ -199,6 +200,19 @@ def _allowed(q: float, alpha: float, tune_at: int, n: int) -> tuple[Array, Array
     """Of 0, 1, ..., n values, the fewest and the most below the quantile that do not exclude it."""
     fewest, most = Ranks.tuned(q, alpha, "two-sided", tune_at).allowed(np.arange(1, n + 1))
     return np.insert(fewest, 0, 0), np.insert(most, 0, 0)
+
+
+def cdf_band(values: Array) -> Array:
+    """The whole distribution of uniform values: the largest distance to it, at every value and just before it."""
+    n = values.shape[1]
+    units = np.arange(1, n + 1)
+    radius, result = _radius(units, constant(ALPHA)), []
+    for x in values:
+        place, at = np.argsort(x), np.sort(x)
+        share = np.cumsum(place < units[:, None], axis=1) / units[:, None]
+        distance = np.maximum(share - at, at - np.column_stack([np.zeros(n), share[:, :-1]])).max(axis=1)
+        result.append(distance > radius)
+    return first(np.array(result))
 
 
 def planned(values: Array, treated: Array, critical: tuple[float, ...]) -> Array:

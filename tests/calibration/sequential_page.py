@@ -23,6 +23,7 @@ DOMAIN = {
     "conditional": "event counts, given their sum",
     "quantile, q=0.5": "two variants: a bound, either one's own sequence at half of alpha",
     "quantile, q=0.99": "two variants: a bound, either one's own sequence at half of alpha",
+    "cdf-band": "after each of 1,000 units only, since every look takes the whole distribution",
     "srm_sequence": "",
     "beta-binomial": "",
     "gamma-poisson": "",
@@ -64,15 +65,15 @@ def page(rows: Iterable[Row], costs: Iterable[Cost]) -> str:
 
 def guard_table(rows: list[Row]) -> str:
     lines = [
-        "| data | allocation | no burn-in | two-sided | greater | less | burn-in over at |",
-        "|---|---|---|---|---|---|---|",
+        "| data | allocation | runs | no burn-in | two-sided | greater | less | burn-in over at |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         bare = shown(row.alarms[UNGUARDED])
         first = f"**{bare}**" if row.alarms[UNGUARDED] > row.bound else bare
         guarded = " | ".join(shown(row.alarms[name]) for name in ("two-sided", "greater", "less"))
         ends = f"{row.burn_in:,.0f}" if row.burn_in is not None and math.isfinite(row.burn_in) else f"not by {row.n:,}"
-        lines.append(f"| {row.data} | {row.split} | {first} | {guarded} | {ends} |")
+        lines.append(f"| {row.data} | {row.split} | {row.runs:,} | {first} | {guarded} | {ends} |")
     return "\n".join(lines)
 
 
@@ -113,8 +114,8 @@ fixed seeds (`tests/calibration/test_sequential.py`), which also holds every sha
 
 ## Asymptotic sequences and their burn-in
 
-The normal mixture with an estimated standard error is right "from a late enough start on". 10,000 streams a line, two
-variants, Welch's variance, narrowest at 5,000 units. **Bold**: without a burn-in there are more false alarms than
+The normal mixture with an estimated standard error is right "from a late enough start on". Two variants, Welch's
+variance, narrowest at 5,000 units. **Bold**: without a burn-in there are more false alarms than
 alpha; an event that a small variant has not seen yet has no variance there. With the burn-in, false alarms are counted
 from its end, for two sides at 5% and for either direction of one side at 5%. "Over at": the median over 200 streams of
 the units of both variants.

@@ -113,6 +113,7 @@ def of_one_variant() -> Iterator[Cell]:
         yield Cell("gamma-poisson", data, "one variant", alone(methods.gamma_poisson, rate=data.mean, tune_at=100))
     for q in QUANTILES:
         yield Cell(f"quantile, q={q:g}", UNIFORM, "one variant", alone(methods.quantile, q=q, tune_at=N // 4))
+    yield Cell("cdf-band", UNIFORM, "one variant", alone(methods.cdf_band), N // 20, RUNS // 10)
 
 
 def at_planned_looks() -> Iterator[Cell]:

@@ -135,3 +135,27 @@ def test_events_and_assignments():
         daily = {"control": (~arm).astype(int), "treatment": arm.astype(int)}
         found = ab.srm_sequence(daily, {"control": 0.6, "treatment": 0.4}, alpha=ALPHA, cumulative=False).first_mismatch
         assert mismatch[i] == (N + 1 if found is None else found + 1)
+
+
+def test_quantiles():
+    """Against a quantile that is not the truth: of streams moved to the right."""
+    values, treated = drawn(UNIFORM)
+    moved = np.sqrt(values)
+    ends = methods.quantile(moved, 0.6, 500)
+    for i, y in enumerate(moved):
+        assert ends[i] == first_outside(ab.confidence_sequence(y, method="quantile", q=0.6, tune_at=500), 0.6)
+    both = methods.two_quantiles(np.where(treated, moved, values), treated, 0.5, 500)
+    assert np.all(both <= N)
+
+
+def test_a_distribution():
+    values, _ = drawn(UNIFORM)
+    moved = np.sqrt(values[:2, :300])
+    ends = methods.cdf_band(moved)
+    for i, y in enumerate(moved):
+        band = ab.confidence_sequence(y, method="cdf-band")
+        x = np.union1d(y, np.nextafter(y, 0))  # where it can be furthest: at a value and just before it
+        apart = [np.max(np.abs(np.searchsorted(np.sort(y[:n]), x, side="right") / n - x)) for n in band.n]
+        outside = np.flatnonzero(apart > band.radius)
+        assert outside.size
+        assert ends[i] == outside[0] + 1
