@@ -22,7 +22,7 @@ import abkit as ab
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden" / "group_sequential_quadrature.json"
 NAMES = {"ld-obrien-fleming": "asOF", "ld-pocock": "asP", "pocock": "P", "obrien-fleming": "OF"}
-LIMITS = {20: 0.15, 100: 2.0}  # seconds
+LIMITS = {20: 0.15, 100: 2.0}  # seconds of the processor, so that what else a machine does is not counted
 R_DESIGN = """
 suppressMessages(library(rpact))
 run <- function() suppressWarnings(getDesignGroupSequential(typeOfDesign = "{type}", kMax = {looks}, alpha = {alpha},
@@ -39,12 +39,13 @@ cat(system.time(getDesignGroupSequential(typeOfDesign = "asOF", kMax = 20, alpha
 
 
 def timed(run, rounds: int):
-    best = np.inf
+    """The least time by the clock, the least time of the processor, and the result."""
+    best = np.full(2, np.inf)
     for _ in range(rounds):
-        start = time.perf_counter()
+        start = np.array([time.perf_counter(), time.process_time()])
         result = run()
-        best = min(best, time.perf_counter() - start)
-    return best, result
+        best = np.minimum(best, np.array([time.perf_counter(), time.process_time()]) - start)
+    return *best, result
 
 
 def error(values, truth) -> float:
@@ -85,20 +86,20 @@ def main(rounds: int = 3) -> None:
         if case["boundary"] not in NAMES or (case["alpha"] not in (0.025, 0.05)) or looks == 6:
             continue
         arguments = {key: case[key] for key in ("alpha", "sides", "information", "boundary")}
-        seconds, design = timed(lambda a=arguments: ab.group_sequential_design(**a), rounds)
+        seconds, own, design = timed(lambda a=arguments: ab.group_sequential_design(**a), rounds)
         off = error(design.critical_values, case["critical_values"])
         where = f"{looks} looks" if looks > 3 else "looks at " + ", ".join(map(str, case["information"]))
         title = f"{case['boundary']}, {where}, {case['sides']} side(s)"
         peer = f"   rpact {of_rpact(case, 1)}" if present else ""
         print(f"{title:55} abkit {seconds:7.3f} s  error {off:.1e}{peer}", flush=True)
-        if off > 1e-8 or seconds > LIMITS.get(looks, np.inf):
+        if off > 1e-8 or own > LIMITS.get(looks, np.inf):
             failed.append(title)
     both = {"alpha": 0.025, "sides": 1, "looks": 20, "power": 0.9, "futility": "ld-obrien-fleming"}
-    seconds, _ = timed(lambda: ab.group_sequential_design(**both), rounds)
+    seconds, own, _ = timed(lambda: ab.group_sequential_design(**both), rounds)
     printed = rscript(R_FUTILITY) if present else None
     peer = f"   rpact {float(printed[0]):7.3f} s" if printed else ""
     print(f"{'beta spending beside alpha spending, 20 looks':55} abkit {seconds:7.3f} s{' ' * 15}{peer}")
-    if seconds > 1:
+    if own > 1:
         failed.append("beta spending")
     if failed:
         raise SystemExit(f"beyond 1e-8, or slower than promised: {failed}")
