@@ -9,6 +9,7 @@ from scipy.special import ndtri
 
 _EPSILON = 2.0**-52
 _SMALLEST = 5e-324
+_SMALL_VALUE = 1e-6
 
 
 def bisect(decreasing: Callable[[float], float], low: float, high: float) -> float:
@@ -48,10 +49,11 @@ def crossing(rising: Callable[[float], float], low: float, high: float, guess: f
         smallest = _EPSILON * max(abs(here), here - start)
         if value == 0 or abs(following - here) <= smallest or high - low <= smallest:
             return here
-        if not abs(following - here) <= step:  # it no longer closes in
-            following = math.nan
-        before, value_before, step = here, value, max(abs(following - here) / 2, smallest)
-        here = following
+        if abs(following - here) <= step:
+            step = max(abs(following - here) / 2, smallest)
+        else:  # it no longer closes in: halve the bracket, then begin anew
+            following, step = math.nan, math.inf
+        before, value_before, here = here, value, following
 
 
 def first_reached(
@@ -110,18 +112,25 @@ def secant(
 ) -> float:
     """Where a smooth rising function passes zero: secant steps in a bracket, for functions that cost much to evaluate.
 
-    It ends when the next step is below 1e-10 of the answer, or of 1 / `slope`, and takes that step without looking.
+    Values are to be of the order of 1. It ends when the next step is below 1e-10 of the answer, or of 1 / `slope`, and
+    takes that step without looking; or, where the function is too steep for that, at the last point below the root.
     """
     here, value, smallest = guess, rising(guess), 1e-10 / slope
+    value_before = math.inf
     for _ in range(200):
         low, high = (here, high) if value < 0 else (low, here)
         following = here - value / slope if 0 < slope < math.inf else math.nan
-        if abs(following - here) <= max(1e-10 * abs(here), smallest):
+        near = max(1e-10 * abs(here), smallest)
+        if abs(following - here) <= near and abs(value) <= _SMALL_VALUE:
             return following
-        if not low < following < high:
+        bracketed = math.isfinite(high - low)
+        if bracketed and high - low <= 4 * _EPSILON * max(abs(low), abs(high)):
+            return low
+        stuck = bracketed and abs(value) > abs(value_before) / 2
+        if stuck or not low < following < high:
             wide = 2 * max(abs(here - guess), 1e10 * smallest)
-            following = (low + high) / 2 if math.isfinite(high - low) else here + (wide if value < 0 else -wide)
+            following = low + (high - low) / 2 if bracketed else here + (wide if value < 0 else -wide)
         before, value_before, here = here, value, following
         value = rising(here)
-        slope = (value - value_before) / (here - before)
+        slope = (value - value_before) / (here - before) if here != before else math.inf
     return here

@@ -83,7 +83,7 @@ def conditional_sequence(
 
     References
     ----------
-    .. [1] Lindon and Malek 2022, NeurIPS 35, eq. 8 and sec. 4.
+    .. [1] Lindon and Malek 2022, NeurIPS 35; arXiv 2011.03567.
     .. [2] Howard, Ramdas, McAuliffe and Sekhon 2021, Annals of Statistics 49(2), sec. 3.5.
     """
     events, planned = _two_arms(control, treatment, share)
@@ -212,7 +212,7 @@ def count_sequence(
 
     References
     ----------
-    .. [1] Lindon and Malek 2022, NeurIPS 35, eq. 8 and sec. 4.
+    .. [1] Lindon and Malek 2022, NeurIPS 35; arXiv 2011.03567.
 
     Examples
     --------
@@ -251,12 +251,7 @@ def _sequence(
     concentration = tuning(tune_at, alpha, 2 if alternative == "two-sided" else 1)
 
     def log_evalue(null: Float64Array | float) -> Float64Array:
-        logit = np.broadcast_to(np.asarray(null) + offset, counts.shape[:1])
-        if alternative == "less":
-            return _log_one_sided(counts[:, ::-1], -logit, concentration)
-        if alternative == "greater":
-            return _log_one_sided(counts, logit, concentration)
-        return _log_mixed(counts, _pair(expit, logit), _pair(log_expit, logit), concentration)
+        return log_conditional(counts, np.asarray(null) + offset, concentration, alternative)
 
     with np.errstate(divide="ignore", invalid="ignore"):
         estimate = np.log(counts[:, 1]) - np.log(counts[:, 0]) - offset
@@ -271,6 +266,18 @@ def _sequence(
     return ConfidenceSequence(
         "conditional", "exact", alpha, alternative, events.sum(axis=1), estimate, low, high, log_evalue
     )
+
+
+def log_conditional(
+    counts: Float64Array, logit: Float64Array, concentration: float, alternative: Alternative
+) -> Float64Array:
+    """Log E of events of (control, treatment) against the log odds that an event is the treatment's."""
+    logit = np.broadcast_to(logit, counts.shape[:-1])
+    if alternative == "less":
+        return _log_one_sided(counts[..., ::-1], -logit, concentration)
+    if alternative == "greater":
+        return _log_one_sided(counts, logit, concentration)
+    return _log_mixed(counts, _pair(expit, logit), _pair(log_expit, logit), concentration)
 
 
 def _log_one_sided(counts: Float64Array, logit: Float64Array, concentration: float) -> Float64Array:

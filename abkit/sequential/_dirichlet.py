@@ -19,7 +19,7 @@ _LARGE = 20.0
 def log_dirichlet(counts: Float64Array, shares: Float64Array, concentration: float) -> Float64Array:
     """Log Bayes factor of a Dirichlet prior of this concentration about `shares` against the shares themselves.
 
-    Categories are the last axis (Lindon and Malek 2022, NeurIPS, eq. 8); shares are above 0 and add up to 1.
+    Categories are the last axis (Lindon and Malek 2022, NeurIPS 35); shares are above 0 and add up to 1.
     """
     total = counts.sum(axis=-1, keepdims=True)
     prior = concentration * shares

@@ -26,7 +26,7 @@ import numpy as np
 from abkit import _check
 from abkit._check import Float64Array
 from abkit._roots import crossing
-from abkit.evidence import BaseEffect, ConfidenceSet, Interval, NoInterval, sided
+from abkit.evidence import BaseEffect, ConfidenceSet, Interval, NoInterval, sided, tail_of
 from abkit.sequential._dirichlet import jeffreys_at_best
 from abkit.sequential._mixture import tuning
 from abkit.types import Alternative, Null, Relative, RelativeMethod
@@ -256,32 +256,32 @@ class TwoProportionsEffect(BaseEffect):
         return Interval(math.exp(low), math.exp(high) if high < 709 else math.inf, level)
 
     def _ends(self, level: float, alternative: Alternative, upper: _Upper) -> tuple[float, float]:
+        error = tail_of(level, "greater")
         if alternative == "two-sided" and self.sides == 1:
-            one_sided = (1 + level) / 2
-            return -upper(self.swapped, one_sided, "less"), upper(self, one_sided, "less")
-        low = -upper(self.swapped, level, _MIRRORED[alternative]) if alternative != "less" else -math.inf
-        return low, upper(self, level, alternative) if alternative != "greater" else math.inf
+            return -upper(self.swapped, error / 2, "less"), upper(self, error / 2, "less")
+        low = -upper(self.swapped, error, _MIRRORED[alternative]) if alternative != "less" else -math.inf
+        return low, upper(self, error, alternative) if alternative != "greater" else math.inf
 
-    def _upper(self, level: float, alternative: Alternative) -> float:
+    def _upper(self, error: float, alternative: Alternative) -> float:
         reach = 3 * max(self.stderr, 1 / self.n_control + 1 / self.n_treatment)
-        lack = self._lack(_of_difference, level, alternative, self._level)
+        lack = self._lack(_of_difference, error, alternative, self._level)
         if self.estimate == 1 or not lack(1.0) > 0:
             return 1.0
         guess = min(self.estimate + reach, (self.estimate + 1) / 2)
         return crossing(lack, self.estimate, 1.0, guess, 9 / reach)
 
-    def _upper_log_ratio(self, level: float, alternative: Alternative) -> float:
+    def _upper_log_ratio(self, error: float, alternative: Alternative) -> float:
         if self.successes_control == 0:
             return math.inf
         x = max(self.successes_treatment, _FEW)
         low = math.log(x / self.n_treatment) - math.log(self.control)
         reach = 3 * math.sqrt(1 / (x + 0.5) + 1 / self.successes_control)
-        lack = self._lack(_of_log_ratio, level, alternative, max(self.control, self.treatment))
+        lack = self._lack(_of_log_ratio, error, alternative, max(self.control, self.treatment))
         return crossing(
             lack, low, math.inf, max(low, math.log(0.5 / self.n_treatment / self.control)) + reach, 9 / reach
         )
 
-    def _upper_log_odds_ratio(self, level: float, alternative: Alternative) -> float:
+    def _upper_log_odds_ratio(self, error: float, alternative: Alternative) -> float:
         failures = self.n_control - self.successes_control, self.n_treatment - self.successes_treatment
         if self.successes_control == 0 or failures[1] == 0:
             return math.inf
@@ -289,13 +289,13 @@ class TwoProportionsEffect(BaseEffect):
         odds = math.log(cells[0] / cells[1]), math.log(cells[2] / cells[3])
         start = [math.log((x + 0.5) / (f + 0.5)) for x, f in (cells[:2], cells[2:])]
         reach = 3 * math.sqrt(sum(1 / (cell + 0.5) for cell in cells))
-        lack = self._lack(_of_log_odds_ratio, level, alternative, sum(start) / 2)
+        lack = self._lack(_of_log_odds_ratio, error, alternative, sum(start) / 2)
         low = odds[1] - odds[0]
         return crossing(lack, low, math.inf, max(low, start[1] - start[0]) + reach, 9 / reach)
 
-    def _lack(self, nulls: _Nulls, level: float, alternative: Alternative, guess: float) -> Callable[[float], float]:
-        """How far the least log E of a null exceeds what a level asks for; a search starts where the last one ended."""
-        evidence, goal = self._evidence(alternative), -math.log1p(-level)
+    def _lack(self, nulls: _Nulls, error: float, alternative: Alternative, guess: float) -> Callable[[float], float]:
+        """How far the least log E of a null exceeds what an error asks for; searches start where the last ended."""
+        evidence, goal = self._evidence(alternative), -math.log(error)
         place = guess
 
         def lack(null: float) -> float:
