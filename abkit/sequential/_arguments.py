@@ -13,13 +13,15 @@ from abkit.sequential._boundaries import SHAPES, SPENDING, Bounds
 
 #: Two looks nearer to each other than this, as a share of the later one's information, are one.
 CLOSEST = 1e-7
+#: The least information of a first look, as a share of that at the last.
+EARLIEST = 1e-8
 
 
 def rising(name: str, values: object) -> Bounds:
     """Information at successive looks."""
     found = tuple(_check.sample(name, values).tolist())
-    if not found or not found[0] > 0:
-        raise ValueError(f"`{name}` must hold numbers above 0; got {_check.show(list(found))}.")
+    if not found or not found[0] > EARLIEST * found[-1]:
+        raise ValueError(f"`{name}` must begin above {EARLIEST:g} of its end; got {_check.show(list(found))}.")
     if not all(early < late * (1 - CLOSEST) for early, late in pairwise(found)):
         raise ValueError(
             f"`{name}` must rise from look to look, by more than {CLOSEST:g} of itself; got {_check.show(list(found))}."

@@ -260,7 +260,7 @@ class Design(Analysed):
             "boundary": self.boundary if isinstance(self.boundary, str) else "given",
             "shape": self.shape,
             "power": self.planned_power,
-            "inflation": self.inflation,
+            "inflation": self._inflation,
             "binding": self.binding,
             **{key: None if values is None else [finite_or_none(v) for v in values] for key, values in columns.items()},
         }
@@ -272,8 +272,8 @@ class Design(Analysed):
         rows = [[head for head, _ in self._columns()], *zip(*(cells for _, cells in self._columns()), strict=True)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-        foot = f"inflation {self.inflation:.4f} at power {self.planned_power:g}"
-        return "\n".join([title, *lines, foot])
+        cost = "out of reach" if self._inflation is None else f"{self._inflation:.4f}"
+        return "\n".join([title, *lines, f"inflation {cost} at power {self.planned_power:g}"])
 
     def _columns(self) -> list[tuple[str, list[str]]]:
         columns = [
@@ -288,6 +288,14 @@ class Design(Analysed):
             if values is not None:
                 columns.append((head, ["-" if value is None else f"{value:.4f}" for value in values]))
         return columns
+
+    @property
+    def _inflation(self) -> float | None:
+        """None where no effect has the power, or every one."""
+        try:
+            return self.inflation
+        except ValueError:
+            return None
 
     @property
     def _regions(self) -> Regions:

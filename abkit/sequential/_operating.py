@@ -15,6 +15,7 @@ from abkit.sequential._canonical import Looks, log_crossings, walk
 
 _SPAN = 8.0  # of drifts that share one recursion
 _FARTHEST = 1e4
+_LARGEST = 1e100  # drift, whose square must be finite
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -56,9 +57,10 @@ class Regions:
     def stopping(self, effects: Float64Array) -> Stopping:
         """At effects in any array; those near each other share one recursion."""
         parts = np.empty((3, effects.size, len(self.information)))
-        flat = effects.ravel()
+        root = math.sqrt(self.information[-1])
+        flat = np.clip(effects.ravel(), -_LARGEST / root, _LARGEST / root)
         order = np.argsort(flat, kind="stable")
-        for chosen in _groups(flat, order, _SPAN / math.sqrt(self.information[-1])):
+        for chosen in _groups(flat, order, _SPAN / root):
             looks = self._looks((float(flat[chosen[0]]), float(flat[chosen[-1]])))
             parts[:, chosen] = self._stopped(looks, flat[chosen])
         up, down, futility = parts.reshape((3, *effects.shape, len(self.information)))

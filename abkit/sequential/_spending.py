@@ -100,6 +100,6 @@ def _points(name: str, values: object, looks: int) -> Float64Array:
         raise ValueError(f"`{name}` must have one value per look ({looks}); got {points.size}.")
     if not (points[0] >= 0 and points[-1] > 0 and bool(np.all(np.diff(points) >= 0))):
         raise ValueError(
-            f"`{name}` must not fall from look to look, nor start below 0; got {_check.show(list(points))}."
+            f"`{name}` must not fall from look to look, nor start below 0; got {_check.show(points.tolist())}."
         )
     return points

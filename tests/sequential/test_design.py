@@ -139,6 +139,7 @@ def test_many_effects_are_each_effect_alone():
         assert design.power(float(effects[i])) == pytest.approx(design.power(effects)[i], abs=1e-13)
         assert design.expected_information(float(effects[i])) == pytest.approx(design.expected_information(effects)[i])
     assert design.power([]).shape == (0,)
+    assert design.power([1e300, -1e300]).tolist() == [1, 1]
     assert isinstance(design.power(1), float)
 
 
@@ -156,6 +157,10 @@ def test_a_bound_is_finite_however_little_is_spent():
     assert all(math.isfinite(c) for c in design.critical_values)
     assert design.critical_values[0] == pytest.approx(50.2493415, abs=1e-6)
     assert design.alpha_spent[-1] == pytest.approx(1e-6, rel=1e-12)
+    early = ab.group_sequential_design(information=[2e-8, 0.5, 1])
+    assert early.critical_values[1:] == pytest.approx(
+        ab.group_sequential_design(information=[0.5, 1]).critical_values, abs=1e-9
+    )
     tiny = ab.group_sequential_design(alpha=1e-300, looks=3)
     assert tiny.critical_values == pytest.approx(sorted(tiny.critical_values, reverse=True))
     assert tiny.critical_values[-1] == pytest.approx(37.0, abs=0.1)
@@ -290,6 +295,9 @@ def test_plain_values_and_text():
     assert plain["critical_values"][0] is None
     assert plain["alpha_spent"][-1] == pytest.approx(0.05)
     assert str(design).splitlines()[0] == "ld-obrien-fleming, alpha 0.05, two sides"
+    nothing = ab.Design.from_bounds([0.5, 1], [INF, INF])
+    assert nothing.to_dict()["inflation"] is None
+    assert str(nothing).splitlines()[-1] == "inflation out of reach at power 0.8"
     assert all(type(c) is float for c in (*design.critical_values, *design.alpha_spent, *design.information))
 
 
@@ -306,6 +314,7 @@ def test_plain_values_and_text():
         ({"information": [0.0, 1]}, "information"),
         ({"information": [0.5, math.inf]}, "information"),
         ({"information": []}, "information"),
+        ({"information": [1e-300, 1]}, "information"),
         ({"looks": 2, "boundary": "obrien"}, "boundary"),
         ({"looks": 2, "boundary": [0.01, 0.02, 0.05]}, "boundary"),
         ({"looks": 2, "boundary": [0.06, 0.05]}, "boundary"),
