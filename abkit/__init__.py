@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from abkit.replay import aa_replay as aa_replay
     from abkit.report import Report as Report
     from abkit.sequential import AnytimeValid as AnytimeValid
+    from abkit.sequential import CdfBand as CdfBand
     from abkit.sequential import CombinationResult as CombinationResult
     from abkit.sequential import ConfidenceSequence as ConfidenceSequence
     from abkit.sequential import DelayedDesign as DelayedDesign
@@ -143,6 +144,7 @@ _HOMES = {
     "abkit.report": ("Report",),
     "abkit.sequential": (
         "AnytimeValid",
+        "CdfBand",
         "CombinationResult",
         "ConfidenceSequence",
         "DelayedDesign",

@@ -1,6 +1,7 @@
 """Monitors: when evidence is looked at, and what that costs; and what stays right however often one looks."""
 
 from abkit.sequential._anytime_valid import AnytimeValid as AnytimeValid
+from abkit.sequential._cdf_band import CdfBand as CdfBand
 from abkit.sequential._combination import CombinationResult as CombinationResult
 from abkit.sequential._combination import Reestimate as Reestimate
 from abkit.sequential._combination import combination_test as combination_test

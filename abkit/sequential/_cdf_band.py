@@ -132,6 +132,16 @@ class CdfBand:
         Values seen at each look.
     radius : float array, shape (looks,)
         Half of the band's height.
+    arm : Ordered
+        The values, from which the band about any share or quantile comes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import abkit as ab
+    >>> band = ab.confidence_sequence(np.random.default_rng(1).normal(size=5_000), method="cdf-band", looks=[5_000])
+    >>> [round(end, 3) for end in band.at(0.0).interval()], [round(end, 2) for end in band.quantile(0.5).interval()]
+    ([0.472, 0.55], [-0.12, 0.06])
     """
 
     alpha: float
