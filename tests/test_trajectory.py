@@ -123,7 +123,6 @@ def test_decisions_can_be_made_on_any_report_of_it() -> None:
 
 
 def test_plots_show_both_bands_and_the_bounds() -> None:
-    pytest.importorskip("matplotlib")
     story = looked_at()
     axes = story.plot("revenue")
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
