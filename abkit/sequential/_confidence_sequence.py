@@ -84,7 +84,7 @@ def confidence_sequence(  # noqa: PLR0913 - every method's options in one place
     -------
     ConfidenceSequence
         `interval()` after the last look, `low` and `high` at each, `pvalue(null)`; `validity` says whether `alpha`
-        holds exactly or asymptotically, and `caution` why it may not.
+        holds exactly or asymptotically, and `caution` why it may not. For "cdf-band" a band of intervals.
 
     Raises
     ------
@@ -138,7 +138,10 @@ def confidence_sequence(  # noqa: PLR0913 - every method's options in one place
     for name in given:
         if name not in takes:
             use = ", ".join(f"`{option}`" for option in options if option in takes)
-            raise ValueError(f"`{name}` must be left out: the method {method!r} has no use for it. It takes {use}.")
+            hint = ' To compare the events of two variants use "conditional".' if name == "treatment" else ""
+            raise ValueError(
+                f"`{name}` must be left out: the method {method!r} has no use for it. It takes {use}.{hint}"
+            )
     for name, parameter in list(takes.items())[1:]:
         if parameter.default is parameter.empty and name not in {*given, "alpha", "alternative"}:
             raise ValueError(f"`{name}` must be given: the method {method!r} needs it.")
