@@ -21,7 +21,7 @@ def shown(value):
 def end(falling, low, high):
     """Where a function that falls, and is positive, passes one: halves first, then Ridders on the logarithm."""
     low, high = mp.mpf(low), mp.mpf(high)
-    for _ in range(6):
+    for _ in range(12):
         middle = (low + high) / 2
         low, high = (middle, high) if falling(middle) > 1 else (low, middle)
     return mp.findroot(lambda x: mp.log(falling(x)), (low, high), solver="ridder", tol=EDGE, verify=False)
@@ -116,7 +116,7 @@ def linear_case(alpha, t, n, nu, g):
         "df": nu,
         "g": float(g),
         "log_evalue": shown(mp.log(ratio(mp.mpf(t)))),
-        "radius": shown(-end(lambda t: ratio(t) * a, -10_000, 0)),
+        "radius": shown(-end(lambda t: ratio(t) * a, -50, 0)),
         "f": float(f),
         "log_evalue_f": shown(mp.log(r * fisher(f * r, d, nu_) / fisher(f, d, nu_))),
     }
