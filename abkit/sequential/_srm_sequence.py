@@ -188,7 +188,7 @@ def variant_counts(
         variants = tuple(weights) if isinstance(weights, Mapping) else tuple(counts)
         table = _of_mapping(name, counts, variants)
     else:
-        table = np.atleast_2d(np.asarray(whole_numbers(name, _listed(counts))))
+        table = np.atleast_2d(np.asarray(whole_numbers(name, _listed(name, counts))))
         variants = tuple(range(table.shape[-1]))
     if table.ndim != 2 or table.size == 0:
         raise ValueError(f"`{name}` must have looks as rows and variants as columns; got shape {table.shape}.")
@@ -207,7 +207,7 @@ def _of_mapping(name: str, counts: Mapping[Any, Any], variants: tuple[Any, ...])
     for variant in counts:
         if variant not in variants:
             raise ValueError(f"`weights` must have a weight for every variant; got none for {variant!r}.")
-    columns = {key: np.atleast_1d(np.asarray(whole_numbers(name, _listed(counts[key])))) for key in counts}
+    columns = {key: np.atleast_1d(np.asarray(whole_numbers(name, _listed(name, counts[key])))) for key in counts}
     lengths = {column.shape for column in columns.values()}
     if len(lengths) != 1:
         raise ValueError(f"`{name}` must have as many looks for every variant; got {sorted(lengths)}.")
@@ -215,9 +215,14 @@ def _of_mapping(name: str, counts: Mapping[Any, Any], variants: tuple[Any, ...])
     return np.stack([columns.get(variant, nothing) for variant in variants], axis=-1)
 
 
-def _listed(value: object) -> object:
-    """What is neither a number nor an array yet, pandas' columns among them, as an array."""
-    return value if isinstance(value, (int, float, list, tuple, np.generic)) else np.asarray(value)
+def _listed(name: str, value: object) -> object:
+    """A number, or an array of whatever else came, pandas' columns among it."""
+    if isinstance(value, (int, float, np.generic)):
+        return value
+    try:
+        return np.asarray(value)
+    except ValueError:  # NumPy's own sentence does not name the argument
+        raise ValueError(f"`{name}` must have rows of one length.") from None
 
 
 def _shares(weights: object, variants: tuple[Any, ...], *, mapped: bool) -> Float64Array:

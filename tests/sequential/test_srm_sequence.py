@@ -119,6 +119,7 @@ def _log_evalues(units, share):
         (({"a": 5}, {"b": 5}), {}, ValueError, "every variant"),
         (({"a": [5, 6], "b": [5]},), {}, ValueError, "as many looks"),
         (([],), {}, ValueError, "looks"),
+        (([[5, 5], [6]],), {}, ValueError, "rows of one length"),
         (([5, 5],), {"alpha": 1}, ValueError, "alpha"),
         (([5, 5],), {"concentration": [0.0]}, ValueError, "concentration"),
         (([5, 5],), {"concentration": []}, ValueError, "concentration"),
