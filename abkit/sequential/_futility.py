@@ -72,7 +72,9 @@ def spend_beta(
     guess = 1.02 * max(critical_values[-1] - float(ndtri(beta_spent[-1])), 0.1) if guess is None else guess
     drift = secant(lambda value: attempt(value)[0], guess, 1.5, 0.0)
     _, upper, lower = attempt(drift)
-    return Spent(tuple(upper), (*lower[: len(upper) - 1], upper[-1]), drift)
+    if len(lower) + 1 < len(upper):
+        raise ValueError("`futility` must leave beta to every look; it spends faster than looks this close allow.")
+    return Spent(tuple(upper), (*lower, upper[-1]), drift)
 
 
 def spend_beta_of_shape(
@@ -107,7 +109,7 @@ def spend_beta_of_shape(
         near.append((constant, spent.drift))
         return math.log(alpha) - log_type_one_error(information, spent.critical_values, spent.futility, sides)
 
-    return attempt(secant(lack, -float(ndtri(alpha)) + 0.1, 2.5))
+    return attempt(secant(lack, -float(ndtri(alpha)) + 0.1, 2.5, 0.0 if sides == 2 else -math.inf))
 
 
 def critical_values_with(
@@ -132,7 +134,7 @@ def shape_with(
     def lack(constant: float) -> float:
         return math.log(alpha) - log_type_one_error(information, shape(constant), futility, sides)
 
-    return shape(secant(lack, -float(ndtri(alpha / 2)), 2.0))
+    return shape(secant(lack, -float(ndtri(alpha / 2)), 2.0, 0.0 if sides == 2 else -math.inf))
 
 
 def harm_bounds(information: Sequence[float], critical_values: Sequence[float], harm_spent: Sequence[float]) -> Bounds:
@@ -184,8 +186,10 @@ def _attempt(
         if alpha is not None:
             upper[k] = point_above(here, alpha[k])
         lack = beta[k] - _log_within(here, upper[k], sides, effect)
-        if lack > 0 or k + 1 == len(upper):
+        if k + 1 == len(upper):
             return min(lack, _FAR), upper, lower
+        if lack > 0:  # beta cannot be spent as early as this: the effect is far too large
+            return _FAR, upper, lower
         lower.append(_futile(here, upper[k], beta[k], sides, effect))
         here = go_on(here, lower[k], upper[k], sides)
     raise AssertionError("a design has a look")
@@ -205,9 +209,8 @@ def _log_within(here: Looks, bound: float, sides: int, effect: float) -> float:
     below = float(here.log_below(bound, effect))
     if sides == 1:
         return below
-    if not bound > 0 or below == -math.inf:
-        return -math.inf
-    return below + math.log1p(-math.exp(float(here.log_below(-bound, effect)) - below))
+    beneath = float(here.log_below(-bound, effect)) if bound > 0 else below
+    return below + math.log(-math.expm1(beneath - below)) if beneath < below else -math.inf
 
 
 def _log_steps(spent: Sequence[float]) -> Bounds:

@@ -85,7 +85,8 @@ class Path:
         for here, inner in zip(looks, self.inner, strict=False):
             if inner > 0:
                 below, within = (float(here.log_below(end, effect)) for end in (-inner, inner))
-                parts.append(np.asarray(within + math.log1p(-math.exp(below - within))))
+                if below < within:
+                    parts.append(np.asarray(within + math.log(-math.expm1(below - within))))
         return min(float(np.logaddexp.reduce(parts)), 0.0)
 
     def effect_at(self, tail: float) -> float:

@@ -102,6 +102,19 @@ def test_a_harm_bound_spends_its_own_alpha(futility):
     assert all(harm < upper for harm, upper in zip(design.harm, design.critical_values, strict=True))
 
 
+def test_a_last_look_close_to_the_one_before():
+    design = ab.group_sequential_design(
+        alpha=0.001,
+        sides=2,
+        information=[47, 150, 231, 306, 314],
+        boundary="ld-obrien-fleming",
+        futility="ld-pocock",
+        binding=True,
+    )
+    null = design.stopping(0.0)
+    assert null.up.sum() + null.down.sum() == pytest.approx(0.001, rel=1e-9)
+
+
 def test_one_look_has_its_futility_at_the_critical_value():
     design = ab.group_sequential_design(alpha=0.025, sides=1, looks=1, power=0.9, futility="ld-pocock")
     assert design.futility == pytest.approx(design.critical_values)
