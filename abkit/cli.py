@@ -140,7 +140,7 @@ def _trajectory(parsed: argparse.Namespace) -> int:
     times = {name: _number_or_text(getattr(parsed, name)) for name in ("every", "window", "until")}
     trajectory = Experiment.from_file(parsed.plan).trajectory(parsed.log, time=parsed.time, **times)
     if parsed.plot:
-        trajectory.plot(parsed.metric, parsed.variant).figure.savefig(parsed.plot)
+        trajectory.plot(parsed.metric, parsed.variant).figure.savefig(parsed.plot)  # type: ignore[union-attr]
     print(json.dumps(trajectory.to_dict(), allow_nan=False) if parsed.format == "json" else trajectory)
     return 0
 

@@ -85,7 +85,7 @@ class AnytimeValid:
         """The exact answer of counts; else the effect against the mixture's bound, once the burn-in is over."""
         if sample.counts is not None:
             control, treatment = sample.counts
-            return "beta-binomial mixture", two_proportions_effect(
+            return "likelihood-ratio mixture", two_proportions_effect(
                 int(control.successes),
                 int(control.n),
                 int(treatment.successes),
