@@ -129,6 +129,7 @@ class Report:
             "schema": "abkit.report/1",
             "plan_sha256": self.experiment.sha256,
             "level": self.level,
+            "look": self.look.number,
             "variants": list(self.variants),
             "units": dict(self.units),
             "results": self.to_dicts(),
@@ -309,8 +310,10 @@ def _flat(row: MetricResult, level: float) -> dict[str, Any]:
             "pvalue": test.pvalue,
             "variance_kept": row.variance_kept,
             "method": test.method,
+            "validity": test.validity,
         }
     else:
         numbers = ("estimate", "low", "high", "relative", "relative_low", "relative_high", "relative_shape")
-        flat |= dict.fromkeys((*numbers, "stderr", "df", "statistic", "pvalue", "variance_kept", "method"))
+        others = ("stderr", "df", "statistic", "pvalue", "variance_kept", "method", "validity")
+        flat |= dict.fromkeys((*numbers, *others))
     return {**{key: finite_or_none(value) for key, value in flat.items()}, "reason": row.reason}

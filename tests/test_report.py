@@ -116,7 +116,7 @@ def test_the_json_of_a_report_is_strict(report: Report) -> None:
     for found in (report, empty):
         assert json.loads(json.dumps(found.to_dict(), allow_nan=False)) == found.to_dict()
     assert set(report.to_dict()) == {
-        "schema", "plan_sha256", "level", "variants", "units", "results", "segments", "checks", "audit", "caps",
+        "schema", "plan_sha256", "level", "look", "variants", "units", "results", "segments", "checks", "audit", "caps",
     }  # fmt: skip
 
 

@@ -98,6 +98,7 @@ def decide_report(report: Report) -> Decision:
         verdict,
         blocked,
         verdict != "continue",
+        report.look.number,
         variant,
         decided,
         tuple(reasons),
@@ -127,7 +128,13 @@ def _risk(report: Report) -> Risk:
 def _evidence(report: Report, metrics: tuple[MetricStatus, ...], checks: tuple[CheckStatus, ...]) -> Any:
     found = sorted((asdict(metric) for metric in metrics), key=lambda item: (item["metric"], item["variant"]))
     checked = sorted((asdict(check) for check in checks), key=lambda item: str(item["id"]))
-    return {"units": report.units, "audit": asdict(report.statistics.audit), "metrics": found, "checks": checked}
+    return {
+        "look": report.look.number,
+        "units": report.units,
+        "audit": asdict(report.statistics.audit),
+        "metrics": found,
+        "checks": checked,
+    }
 
 
 def _digest(value: Any) -> str:

@@ -37,7 +37,10 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class MetricStatus:
-    """One metric of one treatment: superior, noninferior, inferior, inconclusive or no_data."""
+    """One metric of one treatment: superior, noninferior, inferior, inconclusive or no_data.
+
+    `validity` says when its error rate holds: one look, needs planned looks, exact, asymptotic, or burn-in.
+    """
 
     metric: str
     variant: str
@@ -50,6 +53,7 @@ class MetricStatus:
     high: float | None
     level: float
     pvalue: float | None
+    validity: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +80,15 @@ class Decision:
     """Promote, continue or roll back, with the numbers behind it.
 
     `verdict` is "promote", "continue" or "rollback". `blocked` says that a person must look: the data are broken, so
-    nothing is promoted. `variant` is the treatment that is promoted, `variants` the verdict on each. `notes` say what
-    was left out of the log or changed in it, each with its count. Numbers hold nine significant digits, so that the
-    order in which an engine adds cannot change a byte of `to_json`.
+    nothing is promoted. `look` is which look this is. `variant` is the treatment that is promoted, `variants` the
+    verdict on each. `notes` say what was left out of the log or changed in it, each with its count. Numbers hold nine
+    significant digits, so that the order in which an engine adds cannot change a byte of `to_json`.
     """
 
     verdict: Verdict
     blocked: bool
     final: bool
+    look: int
     variant: str | None
     variants: dict[str, Verdict]
     reasons: tuple[Reason, ...]

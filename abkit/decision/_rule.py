@@ -91,6 +91,7 @@ def status_of(finding: Finding) -> MetricStatus:
         rounded(getattr(interval, "high", float("inf")), scale),
         rounded(level) or 0.0,
         rounded(test.pvalue) if test else None,
+        test.validity if test else None,
     )
 
 

@@ -45,6 +45,8 @@ class GroupSequential:
     futility : str, optional
         A spending function of beta. Below its bounds success is no longer likely, and the report says so; stopping
         there is not required (non-binding), so alpha holds either way.
+    futility_shape : float, optional
+        The parameter of that family.
     power : float
         1 minus the beta that `futility` spends. Between 0 and 1.
     units : int, optional
@@ -87,6 +89,7 @@ class GroupSequential:
     boundary: str | tuple[float, ...] = "ld-obrien-fleming"
     shape: float | None = None
     futility: str | None = None
+    futility_shape: float | None = None
     power: float = 0.8
     units: int | None = None
     sides: int = 2
@@ -248,6 +251,7 @@ def _design(
         shape=monitor.shape,
         spending_time=clock,
         futility=futility,
+        futility_shape=monitor.futility_shape if futility else None,
         power=monitor.power,
     )
 
