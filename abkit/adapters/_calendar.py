@@ -94,7 +94,7 @@ def _calendar(rows: list[dict[str, Any]], counts: list[str], request: Request, c
     if not kept:
         raise DataError(f"the time `{clock.column}` is missing in every row that counts; there is nothing to look at.")
     start = math.floor(min(int(row["period"]) for row in kept) * clock.bucket / clock.grain) * clock.grain
-    last = max(row["last"] for row in kept) + clock.stamp
+    last = max(row["last"] for row in kept)
     count = int((last - start) // clock.every) + 1
     if until is not None:
         count = min(count, int((clock.number("until", until) - start) // clock.every))
@@ -110,7 +110,7 @@ def _calendar(rows: list[dict[str, Any]], counts: list[str], request: Request, c
     for earlier, here in pairwise(before):
         for name in counts:
             here[name] += earlier[name]
-    return Calendar(clock, start, count, last, tuple(before[:-1]), timeless, after)
+    return Calendar(clock, start, count, last + clock.stamp, tuple(before[:-1]), timeless, after)
 
 
 def _refuse_timeless(rows: int, request: Request, clock: Clock) -> None:

@@ -194,7 +194,7 @@ def _read(table: Any, columns: Iterable[str], optional: Iterable[str] = ()) -> l
         there = {name for row in table for name in row}
         _require(wanted, there, optional)
         return [{name: row.get(name) for name in wanted if name in there} for row in table]
-    with engine_errors(table, wanted), open_log(table, ()) as frame:
+    with engine_errors(table, wanted), open_log(table, wanted) as frame:
         there = set(frame.collect_schema())
         _require(wanted, there, optional)
         return collect(frame.select(*(name for name in wanted if name in there)))

@@ -52,7 +52,7 @@ class Clock:
     @property
     def stamp(self) -> float:
         """How long a time lasts after it begins: a date is the whole day."""
-        return DAY - 1 if self.kind == "date" else 0
+        return DAY if self.kind == "date" else 0
 
     @property
     def second(self) -> float:
