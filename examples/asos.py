@@ -115,6 +115,21 @@ def mismatches(log: pd.DataFrame) -> None:
             print(f"  {experiment}, variant {variant}: share {share:.4f}, first seen on day {day:g}, p = 1e{size:.0f}")
 
 
+def as_a_plan(log: pd.DataFrame, name: tuple[str, int, int]) -> None:
+    """One series under a plan, with every checkpoint a look."""
+    plan = ab.Experiment(
+        unit="user",
+        variant="variant",
+        control="control",
+        metrics={"metric": ab.Mean("value")},
+        monitor=ab.AnytimeValid(ALPHA, tune_at=TUNE_AT),
+    )
+    rows = log.groupby(SERIES).get_group(name).drop(columns="metric_id")
+    looks = ab.Checkpoints.from_wide(rows, time="time_since_start", n="count")
+    print(f"\n{name[0]}, variant {name[1]}, metric {name[2]} as a plan:\n")
+    print("\n".join(str(plan.trajectory(looks)).splitlines()[:3]))
+
+
 def plot(series: list[Series], path: Path) -> None:
     """One series that turned, with both bands, and what became of all."""
     import matplotlib as mpl  # noqa: PLC0415
@@ -176,6 +191,7 @@ def main() -> None:
     series = all_series(log)
     report(series)
     mismatches(log)
+    as_a_plan(log, ("036afc", 2, 2))
     if arguments.plot:
         plot(series, arguments.plot)
 
