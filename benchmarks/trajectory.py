@@ -110,8 +110,6 @@ def measure(name: str, path: Path) -> float:
 
 
 def one(name: str, path: str) -> None:
-    import narwhals
-    import tea_tasting
 
     for library in ("abkit.adapters._trajectory", "narwhals", "tea_tasting"):
         import_module(library)  # loading them is not what is compared
