@@ -153,6 +153,6 @@ The sample that gives 80% power at two-sided 5%, and the expected one when there
 first significant look or at that sample, both in units of the sample of the fixed test. Plans are exact, by the
 recursion; sequences that are looked at after every unit are simulated with {POWER_RUNS:,} streams at 50:50, narrowest
 at the fixed test's 4,000 units. The best design with a schedule needs 2% to 5% more units than the fixed test at worst
-and saves a fifth on average; looking at any time needs 60% to 90% more at worst, and on average about as many as the
-fixed test. Methods for bounded values pay for knowing nothing but the bound.
+and saves a fifth on average; looking at any time needs 60% to 100% more at worst, and on average from as many as the
+fixed test to a sixth more. Methods for bounded values pay for knowing nothing but the bound.
 """
