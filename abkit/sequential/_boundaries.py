@@ -91,6 +91,10 @@ class Side:
         return tuple(math.inf if k in self.skip else value for k in range(len(self.information) - 1))
 
 
+class NothingLeftError(ValueError):
+    """The given bounds of a form spend all of alpha before the last look."""
+
+
 def both_sides(above: Side, below: Side) -> tuple[Bounds, Bounds]:
     """Upper and lower bounds: each side in turn, beside what the other is so far, until neither moves."""
     if above == below:
@@ -157,7 +161,9 @@ def _last_bound(information: Bounds, early: Bounds, alpha: float, lower: Sequenc
     upper = (*early, math.inf)
     left = alpha - float(crossed(information, upper, lower).sum())
     if not left > 0:
-        raise ValueError(f"`shape` must leave some of alpha to the last look; {early[0]:g} spends all of it before.")
+        raise NothingLeftError(
+            f"`shape` must leave some of alpha to the last look; {early[0]:g} spends all of it before."
+        )
     below = _negative(upper) if lower is None else lower
     return (*early, point_above(walk(information, below, upper, (0.0, 0.0))[-1], math.log(left)))
 

@@ -248,7 +248,10 @@ class Design(Analysed):
         if self.plan is None:
             raise ValueError("a design of given bounds has no plan that could be updated.")
         seen = rising("information", information)
-        return make(self.plan.updated(seen, self.alpha_spent, final=final, maximum=maximum, clock=spending_time))
+        futility = tuple(-math.inf if bound is None else bound for bound in self.futility or ())
+        return make(
+            self.plan.updated(seen, self.alpha_spent, futility, final=final, maximum=maximum, clock=spending_time)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; infinite numbers are None."""

@@ -46,6 +46,7 @@ def spend_beta(
     sides: int,
     alpha_spent: Sequence[float] | None = None,
     guess: float | None = None,
+    held: Sequence[float] = (),
 ) -> Spent:
     """Futility bounds that spend beta, and the drift at which they do.
 
@@ -62,12 +63,16 @@ def spend_beta(
         bounds in place.
     guess : float, optional
         Where the drift may be.
+    held : sequence of float
+        Futility bounds of looks that were held. They stay, and looks to come spend what they leave of beta.
     """
-    last, beta = math.sqrt(information[-1]), _log_steps(beta_spent)
+    last = math.sqrt(information[-1])
     alpha = None if alpha_spent is None else _log_steps(alpha_spent)
+    if math.isinf(critical_values[-1]):
+        raise ValueError("`futility` must have alpha left at the last look, whose critical value it meets.")
 
     def attempt(drift: float) -> tuple[float, list[float], list[float]]:
-        return _attempt(information, critical_values, beta, sides, alpha, drift / last)
+        return _attempt(information, critical_values, (beta_spent, held), sides, alpha, drift / last)
 
     guess = 1.02 * max(critical_values[-1] - float(ndtri(beta_spent[-1])), 0.1) if guess is None else guess
     drift = secant(lambda value: attempt(value)[0], guess, 1.5, 0.0)
@@ -172,12 +177,13 @@ def log_type_one_error(
 def _attempt(
     information: Sequence[float],
     critical_values: Sequence[float],
-    beta: Sequence[float],
+    beta: tuple[Sequence[float], Sequence[float]],
     sides: int,
     alpha: Sequence[float] | None,
     effect: float,
 ) -> tuple[float, list[float], list[float]]:
     """Bounds at one effect, and how much the last look's share of beta exceeds what is left for it (log scale)."""
+    (beta_spent, held), gone = beta, 0.0
     reach = NEAR, math.hypot(NEAR, max(value for value in critical_values if math.isfinite(value)))
     here = start(information, (effect if alpha is None else 0.0, effect), reach)
     upper = list(critical_values)
@@ -185,12 +191,20 @@ def _attempt(
     for k in range(len(upper)):
         if alpha is not None:
             upper[k] = point_above(here, alpha[k])
-        lack = beta[k] - _log_within(here, upper[k], sides, effect)
+        if k < len(held):
+            lower.append(held[k])
+            gone += math.exp(_log_within(here, held[k], sides, effect))
+            here = go_on(here, held[k], upper[k], sides)
+            continue
+        step = beta_spent[k] - gone
+        gone = max(gone, beta_spent[k])
+        log_step = math.log(step) if step > 0 else -math.inf
+        lack = log_step - _log_within(here, upper[k], sides, effect)
         if k + 1 == len(upper):
-            return min(lack, _FAR), upper, lower
+            return min(max(lack, -_FAR), _FAR), upper, lower
         if lack > 0:  # beta cannot be spent as early as this: the effect is far too large
             return _FAR, upper, lower
-        lower.append(_futile(here, upper[k], beta[k], sides, effect))
+        lower.append(_futile(here, upper[k], log_step, sides, effect))
         here = go_on(here, lower[k], upper[k], sides)
     raise AssertionError("a design has a look")
 

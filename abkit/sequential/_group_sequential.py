@@ -13,7 +13,7 @@ from scipy.special import ndtr, ndtri
 from abkit import _check
 from abkit.errors import PlanError
 from abkit.evidence import PLANNED, Effect
-from abkit.sequential._boundaries import SPENDING
+from abkit.sequential._boundaries import SPENDING, NothingLeftError
 from abkit.sequential._design import Design, group_sequential_design
 from abkit.sequential._look import Look
 from abkit.sequential._monitored import MonitoredEffect
@@ -201,7 +201,10 @@ class BoundaryBound:
         if not tail > 0:
             return math.inf
         tail = min(tail, LARGEST_TAIL)  # a smaller deviate has p = 1
-        design = _held(self.monitor, tail * self.monitor.sides, self.seen, is_last=self.is_last)
+        try:
+            design = _held(self.monitor, tail * self.monitor.sides, self.seen, is_last=self.is_last)
+        except NothingLeftError:  # the fixed values of Haybittle and Peto alone err more often than this
+            return math.inf
         return design.critical_values[len(self.seen) - 1]
 
     def tail(self, deviate: float) -> float:
@@ -212,7 +215,7 @@ class BoundaryBound:
             return 1.0
 
         def excess(normal: float) -> float:
-            return self.critical(float(ndtr(-normal))) - deviate
+            return min(self.critical(float(ndtr(-normal))) - deviate, FARTHEST)
 
         low, high = -float(ndtri(LARGEST_TAIL)), min(deviate, FARTHEST)
         return float(ndtr(-brentq(excess, low, high, xtol=1e-12))) if excess(high) > 0 else float(ndtr(-high))

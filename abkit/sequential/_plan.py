@@ -49,6 +49,7 @@ class Plan:
     harm_shape: float | None
     harm_alpha: float
     skip: frozenset[int]
+    held: Bounds = ()  # futility bounds of looks gone by, which stay where they were
 
     @property
     def above(self) -> Side:
@@ -99,7 +100,8 @@ class Plan:
         if self.binding and alpha is None:
             found = _futility.spend_beta_of_shape(information, above.form(), spent, self.sides, above.alpha)
         else:
-            found = _futility.spend_beta(information, upper, spent, self.sides, alpha if self.binding else None)
+            binding = alpha if self.binding else None
+            found = _futility.spend_beta(information, upper, spent, self.sides, binding, held=self.held)
         return found.critical_values, found.futility
 
     def _harm(self, upper: Bounds) -> _Given | None:
@@ -112,23 +114,32 @@ class Plan:
         return _futility.harm_bounds(self.information, upper, spent.tolist())
 
     def updated(
-        self, seen: Bounds, alpha_spent: Bounds, *, final: bool, maximum: float | None, clock: Sequence[float] | None
+        self,
+        seen: Bounds,
+        alpha_spent: Bounds,
+        futility: Bounds,
+        *,
+        final: bool,
+        maximum: float | None,
+        clock: Sequence[float] | None,
     ) -> Plan:
         """The plan with the looks that were held, and those that are still to come."""
         if isinstance(self.futility, tuple) or isinstance(self.harm, tuple):
             raise ValueError("a design whose futility or harm bounds were given cannot be updated.")
         now, count = seen[-1], len(seen)
         end = max(self.information[-1], now) if maximum is None else _check.at_least("maximum", maximum, now)
-        over = final or end <= now * (1 + CLOSEST)
+        held = self._held(seen, clock)
+        run_out = len(held) == count and held[-1] >= 1
+        over = final or run_out or end <= now * (1 + CLOSEST)
         ahead = [] if over else self._ahead(now, count)
         information = (*seen, *(() if over else self._coming(now, count, end, ahead)))
-        held = self._held(seen, clock)
         skip = {k for k in self.skip if k < count} | {count + i for i, j in enumerate(ahead) if j in self.skip}
         plan = replace(
             self,
             information=information,
             clock=self._clock(information, held, ahead),
             skip=frozenset(skip - {len(information) - 1}),
+            held=futility[: count - 1],
         )
         fixed = not self.above.spends or isinstance(self.boundary, tuple)
         return self._interpolated(plan, alpha_spent) if fixed else plan

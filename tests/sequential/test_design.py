@@ -351,3 +351,11 @@ def test_given_bounds_are_checked():
             ab.Design.from_bounds(information, values, **more)
     with pytest.raises(ValueError, match="plan"):
         ab.Design.from_bounds([1.0], [2.0]).updated([1.0])
+
+
+def test_a_calendar_that_has_run_out_ends_the_test():
+    plan = ab.group_sequential_design(information=[0.3, 1], spending_time=[0.6, 1], futility="ld-pocock")
+    over = plan.updated([0.3]).updated([0.3, 0.7])
+    assert over.information == (0.3, 0.7)
+    assert over.alpha_spent[-1] == pytest.approx(0.05, abs=1e-15)
+    assert ab.group_sequential_design(looks=3).updated([0.4], spending_time=[1.0]).information == (0.4,)

@@ -141,3 +141,37 @@ def test_any_design_keeps_its_errors(alpha, power, looks, sides, binding, gap):
     rejected = null.up.sum() + (null.down.sum() if sides == 2 else 0)
     assert rejected <= alpha * (1 + 1e-9)
     assert all(low <= high + 1e-12 for low, high in zip(design.futility, design.critical_values, strict=True))
+
+
+@pytest.mark.parametrize("sides", [1, 2])
+@pytest.mark.parametrize("boundary", ["ld-pocock", "pocock"])
+def test_bounds_of_looks_that_were_held_do_not_move(boundary, sides):
+    plan = ab.group_sequential_design(
+        alpha=0.025 * sides,
+        sides=sides,
+        looks=4,
+        boundary=boundary,
+        futility="hwang-shih-decani",
+        futility_shape=-3.0,
+        binding=True,
+        power=0.9,
+    )
+    seen = [0.2, 0.31, 0.64, 0.7]
+    designs = [plan]
+    for k in range(4):
+        designs.append(designs[-1].updated(seen[: k + 1], final=k == 3))
+        before, now = designs[-2:]
+        assert now.critical_values[:k] == pytest.approx(before.critical_values[:k], abs=1e-9)
+        assert now.futility[:k] == pytest.approx(before.futility[:k], abs=1e-12)
+    last = designs[-1]
+    stops = last.stopping(0.0)
+    assert float(stops.up.sum() + (stops.down.sum() if sides == 2 else 0.0)) == pytest.approx(plan.alpha, abs=1e-10)
+    assert last.futility[-1] == last.critical_values[-1]
+    drift = drift_of(last)
+    missed = last.stopping(drift / math.sqrt(0.7)).futility.sum()
+    assert float(missed) == pytest.approx(0.1, abs=1e-3 if sides == 2 else 1e-9)
+
+
+def test_futility_needs_alpha_at_the_last_look():
+    with pytest.raises(ValueError, match="`futility` must have alpha left at the last look"):
+        ab.group_sequential_design(looks=3, spending_time=[0.5, 1, 1], futility="ld-pocock", binding=True)

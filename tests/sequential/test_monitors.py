@@ -278,3 +278,18 @@ def test_a_p_value_far_out_keeps_its_digits(monitor: Any) -> None:
 def test_an_interval_is_what_its_name_says() -> None:
     assert isinstance(monitored(MONITORS[1], 400, 400, 0.1).interval(0.9, "greater"), Interval)
     assert monitored(MONITORS[1], 400, 400, 0.1).interval(0.9, "greater").high == math.inf
+
+
+@pytest.mark.parametrize("sides", [1, 2])
+@pytest.mark.parametrize("shape", [3.0, 2.3])
+def test_haybittle_peto_has_no_bound_at_an_alpha_that_its_fixed_values_exceed(shape: float, sides: int) -> None:
+    monitor = ab.GroupSequential(alpha=0.025 * sides, looks=3, boundary="haybittle-peto", shape=shape, sides=sides)
+    design = monitor.design()
+    for k, change in [(1, 0.24), (2, 0.4), (3, 0.24), (3, 0.6)]:
+        effect = monitored(monitor, 400, 600, change, k)
+        z, critical = change / effect.stderr, design.critical_values[k - 1] * effect.stderr
+        p = effect.pvalue(0.0, "two-sided" if sides == 2 else "greater")
+        assert p == pytest.approx(design.repeated([0.0] * (k - 1) + [z]).pvalues[-1], rel=1e-8)
+        assert isinstance(effect.interval(1 - 1e-6, "two-sided"), WholeLine)
+        low, high = effect.interval(1 - monitor.total, "two-sided")
+        assert (low, high) == pytest.approx((change - critical, change + critical))
