@@ -9,10 +9,13 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from abkit import __version__
 from abkit.errors import AbkitError, DataError, PlanError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PROMOTE, ROLLBACK, USAGE, DATA, INTERNAL, CONTINUE, BLOCKED = 0, 10, 64, 65, 70, 75, 76
 INTERRUPTED = 130
@@ -137,12 +140,21 @@ def _trajectory(parsed: argparse.Namespace) -> int:
 
     if parsed.plot and not parsed.plot.endswith((".png", ".svg", ".pdf")):
         raise PlanError(f"`--plot` must be a file that ends with .png, .svg or .pdf; got {parsed.plot!r}.")
+    if not parsed.plot and (parsed.metric or parsed.variant):
+        raise PlanError("`--metric` and `--variant` say what `--plot` draws, and must be left out without it.")
     times = {name: _number_or_text(getattr(parsed, name)) for name in ("every", "window", "until")}
     trajectory = Experiment.from_file(parsed.plan).trajectory(parsed.log, time=parsed.time, **times)
     if parsed.plot:
-        trajectory.plot(parsed.metric, parsed.variant).figure.savefig(parsed.plot)  # type: ignore[union-attr]
+        _save(trajectory.plot(parsed.metric, parsed.variant), parsed.plot)
     print(json.dumps(trajectory.to_dict(), allow_nan=False) if parsed.format == "json" else trajectory)
     return 0
+
+
+def _save(axes: Axes, file: str) -> None:
+    try:
+        axes.get_figure(root=True).savefig(file)  # type: ignore[union-attr]
+    except OSError as error:
+        raise PlanError(f"`--plot` must be a file that can be written; got {file!r}: {error.strerror}.") from error
 
 
 def _number_or_text(value: str | None) -> float | str | None:

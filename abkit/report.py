@@ -160,7 +160,7 @@ def make_report(experiment: Experiment, statistics: LogStatistics, look: int | L
     variants = (experiment.control, *treatments)
     _require_two_variants(experiment, statistics, merged)
     units = {variant: merged[variant].units if variant in merged else 0 for variant in variants}
-    look = experiment.monitor.look(look, sum(units.values()))
+    look = _look(experiment, look, sum(units.values()))
     compare = Comparison(experiment, look)
     results = tuple(
         compare(name, merged.get(experiment.control), merged.get(variant), variant, None)
@@ -173,6 +173,13 @@ def make_report(experiment: Experiment, statistics: LogStatistics, look: int | L
     )
     segments = tuple(_segment_results(compare, statistics.groups, treatments))
     return Report(experiment, statistics, variants, units, results, segments, checks, look)
+
+
+def _look(experiment: Experiment, look: int | Look | None, units: int) -> Look:
+    try:
+        return experiment.monitor.look(look, units)
+    except (TypeError, ValueError) as error:
+        raise PlanError(str(error)) from error
 
 
 def merge_groups(groups: Iterable[Group]) -> dict[str, Group]:

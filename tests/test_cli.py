@@ -246,6 +246,70 @@ def test_every_error_has_its_exit_code_and_one_line(
         assert capsys.readouterr() == ("", says)
 
 
+@pytest.fixture
+def timed(tmp_path: Path) -> Path:
+    """A folder with a plan, and a log of ten days with times of several types."""
+    folder = written(tmp_path, 0.0, {"monitor": {"kind": "anytime-valid"}})
+    log = pd.read_parquet(folder / "log.parquet")
+    times = pd.Timestamp("2024-05-01") + pd.to_timedelta(np.arange(N) * 1.2, unit="h")
+    log.assign(ts=times, hour=np.arange(N) * 1.2, text=times.astype(str)).to_parquet(folder / "log.parquet")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--time", "ts", "--every", "2q"], 64, "`every` must be a length of time"),
+        (["--time", "ts", "--every", "3"], 64, "`every` must be a length of time"),
+        (["--time", "ts", "--every=-1d"], 64, "`every` must be a length of time"),
+        (["--time", "ts", "--every", "0d"], 64, "`every` must be above 0"),
+        (["--time", "ts", "--every", "9" * 30 + "w"], 64, "`every` must be above 0"),
+        (["--time", "ts", "--every", "1d", "--window", "0"], 64, "`window` must be a length of time"),
+        (["--time", "ts", "--every", "1d", "--until", "soon"], 64, "`until` must be a time"),
+        (["--time", "ts", "--every", "1d", "--until", "3"], 64, "`until` must be a time"),
+        (["--time", "hour", "--every", "1d"], 64, "`every` must be a number"),
+        (["--time", "hour", "--every", "0"], 64, "`every` must be above 0"),
+        (["--time", "hour", "--every=-24"], 64, "`every` must be above 0"),
+        (["--time", "hour", "--every", "nan"], 64, "`every` must be finite"),
+        (["--time", "hour", "--every", "24", "--window", "2d"], 64, "`window` must be a number"),
+        (["--time", "hour", "--every", "24", "--until", "inf"], 64, "`until` must be finite"),
+        (
+            ["--time", "hour", "--every", "24", "--metric", "revenue"],
+            64,
+            "`--metric` and `--variant` say what `--plot`",
+        ),
+        (["--time", "hour", "--every", "24", "--plot", "x.gif"], 64, "`--plot` must be a file that ends with"),
+        (["--time", "hour", "--every", "24", "--plot", "absent/x.png"], 64, "`--plot` must be a file that can be"),
+        (["--time", "hours", "--every", "24"], 65, "no column `hours`"),
+        (["--time", "", "--every", "24"], 65, "no column ``"),
+        (["--time", "text", "--every", "1d"], 65, "`text` holds"),
+        (["--time", "ts", "--every", "1us"], 65, "`every` must make from 1 to 10,000 looks"),
+        (["--time", "hour", "--every", "1e-9"], 65, "`every` must make from 1 to 10,000 looks"),
+        (["--time", "ts", "--every", "1d", "--window", "60d"], 65, "choose a shorter `window`"),
+        (["--time", "ts", "--every", "1d", "--until", "2020-01-01"], 65, "it makes none"),
+    ],
+)
+def test_what_a_trajectory_cannot_be_is_one_sentence(
+    arguments: list[str], code: int, says: str, timed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command("trajectory", timed, *arguments)) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert says in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("look", ["0", "-1"])
+@pytest.mark.parametrize("monitor", ["fixed-horizon", "anytime-valid", "group-sequential"])
+def test_a_look_that_is_none_is_the_plans_fault(
+    look: str, monitor: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schedule = {"looks": 3} if monitor == "group-sequential" else {}
+    folder = written(tmp_path, 0.0, {"monitor": {"kind": monitor, **schedule}})
+    assert main(command("decide", folder, f"--look={look}")) == 64
+    assert "`look` must be" in capsys.readouterr().err
+
+
 def test_a_verdict_that_nobody_reads_is_none(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: str) -> int:
         raise BrokenPipeError

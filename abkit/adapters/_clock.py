@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from abkit import _check
 from abkit.adapters._profile import is_missing
-from abkit.errors import DataError
+from abkit.errors import DataError, PlanError
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -79,9 +79,9 @@ class Clock:
             try:
                 value = dt.datetime.fromisoformat(value)
             except ValueError:
-                raise ValueError(f"`{name}` must be a time such as '2024-05-01'; got {value!r}.") from None
+                raise PlanError(f"`{name}` must be a time such as '2024-05-01'; got {value!r}.") from None
         if not isinstance(value, dt.date):
-            raise TypeError(f"`{name}` must be a time; got {_check.show(value)}.")
+            raise PlanError(f"`{name}` must be a time; got {_check.show(value)}.")
         moment = value if isinstance(value, dt.datetime) else dt.datetime(value.year, value.month, value.day)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
         return (moment - EPOCH) // dt.timedelta(microseconds=1)
@@ -91,7 +91,6 @@ def make_clock(schema: dict[str, nw.dtypes.DType], column: str, every: object, w
     """Read the column's type, and `every` and `window` as it has them."""
     import narwhals as nw
 
-    _check.text("time", column)
     if column not in schema:
         raise DataError(
             f"the log has no column `{column}`; it has {', '.join(sorted(schema))}.{_check.suggest(column, schema)}"
@@ -172,19 +171,22 @@ def _span(name: str, value: object) -> int:
     else:
         span = value // dt.timedelta(microseconds=1) if isinstance(value, dt.timedelta) else None
     if span is None:
-        raise ValueError(
+        raise PlanError(
             f"`{name}` must be a length of time, such as '1d', '12h', '30m', '1w' or a timedelta, where the log has "
             f"times; got {_check.show(value)}."
         )
     if not 0 < span < LARGEST:
-        raise ValueError(f"`{name}` must be above 0; got {_check.show(value)}.")
+        raise PlanError(f"`{name}` must be above 0, and less than 285 years; got {_check.show(value)}.")
     return span
 
 
 def _number(name: str, value: object) -> float:
     if isinstance(value, (str, dt.timedelta, dt.date)):
-        raise ValueError(f"`{name}` must be a number, as the log's times are; got {_check.show(value)}.")
-    number = _check.number(name, value)
+        raise PlanError(f"`{name}` must be a number, as the log's times are; got {_check.show(value)}.")
+    try:
+        number = _check.number(name, value)
+    except (TypeError, ValueError) as error:
+        raise PlanError(str(error)) from None
     if name != "until" and not number > 0:
-        raise ValueError(f"`{name}` must be above 0; got {number:g}.")
+        raise PlanError(f"`{name}` must be above 0; got {number:g}.")
     return number

@@ -92,7 +92,7 @@ def logarithm(frame: nw.LazyFrame[Any], column: str, name: str) -> nw.LazyFrame[
 
 def refuses_overflow(frame: nw.LazyFrame[Any]) -> bool:
     """Whether a product that is too large may be an error, as in PostgreSQL, and not an infinity."""
-    return frame.implementation.is_ibis()
+    return bool(frame.implementation.is_ibis())
 
 
 @contextmanager

@@ -6,7 +6,7 @@ These gains, added up over units and then over looks, are the sums at each look:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from abkit.adapters._calendar import Calendar
 from abkit.adapters._clock import floor_of
 from abkit.adapters._frames import collect, refuses_overflow
 from abkit.adapters._query import Aggregate, Query, flag
-from abkit.adapters._third_moments import LARGEST, cube_name
+from abkit.adapters._third_moments import LARGEST, TINY, cube_name
 from abkit.adapters._unit_block import UnitBlock, UnitColumn, count_name, nonzero_name, product_name, sum_name
 from abkit.errors import DataError
 
@@ -82,8 +82,9 @@ def _worth_grouping(rows: Frame, calendar: Calendar) -> bool:
     import narwhals as nw
 
     middle = rows.filter(nw.col("look") == (calendar.count + 1) // 2)
-    found = collect(middle.select(nw.len().alias("rows"), nw.col("unit").n_unique().alias("units")))[0]
-    return int(found["rows"]) >= WORTH_GROUPING * int(found["units"] or 0)
+    units = middle.group_by("unit").agg(nw.len().alias("rows"))
+    found = collect(units.select(nw.col("rows").sum(), nw.len().alias("units")))[0]
+    return int(found["rows"] or 0) >= WORTH_GROUPING * int(found["units"])
 
 
 def _single(rows: Frame, aggregates: dict[str, Aggregate]) -> Frame:
@@ -200,11 +201,7 @@ def _block_gains(block: UnitBlock, *, guarded: bool, mixed: bool) -> dict[str, n
     for first, second in combinations_with_replacement(block.aliases, 2):
         gains[product_name(first, second)] = _growth([Running(first), Running(second)])
     for chosen in combinations_with_replacement(block.cubed, 3) if block.block.thirds else ():
-        growth = _growth([Running(name) for name in chosen])
-        if guarded:
-            fits = (Running(name).now.abs() < LARGEST for name in dict.fromkeys(chosen))
-            growth = nw.when(nw.all_horizontal(*fits, ignore_nulls=False)).then(growth)
-        gains[cube_name(*chosen)] = growth
+        gains[cube_name(*chosen)] = (_guarded_growth if guarded else _growth)([Running(name) for name in chosen])
     if block.block.thirds:
         gains[nonzero_name(block.columns[0])] = _nonzero_gain(block)
     for column in block.columns:
@@ -220,20 +217,29 @@ def _block_gains(block: UnitBlock, *, guarded: bool, mixed: bool) -> dict[str, n
     return gains
 
 
-def _growth(factors: list[Running]) -> nw.Expr:
+def _growth(factors: list[Running], size: Callable[[nw.Expr], nw.Expr] = lambda value: value) -> nw.Expr:
     """What a product grows by: each factor's gain, times earlier factors as they were and later ones as they are."""
     terms = []
     for i, factor in enumerate(factors):
-        term = factor.gain
+        term = size(factor.gain)
         for earlier in factors[:i]:
-            term = earlier.before * term
+            term = size(earlier.before) * term
         for later in factors[i + 1 :]:
-            term = term * later.now
+            term = term * size(later.now)
         terms.append(term)
     total = terms[0]
     for term in terms[1:]:
         total = total + term
     return total
+
+
+def _guarded_growth(factors: list[Running]) -> nw.Expr:
+    """The same of a product of three where overflow and underflow are errors; squares tell what that leaves out."""
+    import narwhals as nw
+
+    sizes = (value.abs() < LARGEST for factor in factors for value in (factor.now, factor.before))
+    growth = _growth(factors, lambda value: nw.when(value.abs() > TINY).then(value).otherwise(nw.lit(0.0)))
+    return nw.when(nw.all_horizontal(*sizes, ignore_nulls=False)).then(growth)
 
 
 def _count(rows: str) -> nw.Expr:

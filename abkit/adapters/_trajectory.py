@@ -6,6 +6,8 @@ The look at which a unit enters is a segment of it: what enters at a look is add
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ from abkit.adapters._open_ended import open_ended
 from abkit.adapters._profile import check_columns, count_rows, find_labels, refuse_missing
 from abkit.adapters._progress import progress
 from abkit.adapters._query import Aggregate, Entry, Query, clean_rows, per_group, per_unit, unit_blocks
-from abkit.errors import DataError
+from abkit.errors import DataError, PlanError
 from abkit.logs import Block, Late, LogStatistics, Request, TimedStatistics, Variable
 from abkit.suffstats import Histogram
 from abkit.types import ROWS
@@ -41,14 +43,24 @@ def read_trajectory(
     Looks are at start + k every, from the first at which there are units to compare up to the first after the last
     row: where the log ends within a period, `until` says to when it is complete. A look knows the rows before it.
     """
-    import narwhals as nw
-
     if isinstance(log, Checkpoints):
         _refuse_arguments(time=time, every=every, window=window, until=until)
         return read_checkpoints(log, request)
     _refuse_metrics(request, window)
     if time is None or every is None:
-        raise ValueError(f"`{'time' if time is None else 'every'}` must be given for a trajectory of rows.")
+        raise PlanError(f"`{'time' if time is None else 'every'}` must be given for a trajectory of rows.")
+    with timed_query(log, request, time, every, window, until) as (query, calendar):
+        of_rows = window is not None or request.unit == ROWS
+        return (_in_windows if of_rows else _so_far)(query, calendar)
+
+
+@contextmanager
+def timed_query(
+    log: object, request: Request, time: str, every: object, window: object, until: object
+) -> Iterator[tuple[Query, Calendar]]:
+    """The rows that count, each with its time, and the looks at them."""
+    import narwhals as nw
+
     wanted = tuple(dict.fromkeys((*request.columns(), time)))
     with engine_errors(log, wanted), progress("reading the log"), open_log(log, wanted) as frame:
         schema = dict(frame.collect_schema())
@@ -60,23 +72,21 @@ def read_trajectory(
         refuse_missing(profile, request)
         calendar = make_calendar(used, schema, request, profile, clock, until)
         timed = used.filter(~nw.col(clock.name).is_null()) if calendar.rows_without_time else used
-        query = clean_rows(timed, schema, request, labels, profile, clock.name)
-        of_rows = window is not None or request.unit == ROWS
-        return (_in_windows if of_rows else _so_far)(query, calendar)
+        yield clean_rows(timed, schema, request, labels, profile, clock.name), calendar
 
 
 def _refuse_arguments(**given: object) -> None:
     for name, value in given.items():
         if value is not None:
-            raise ValueError(f"`{name}` must not be given where the log is Checkpoints, which have their own times.")
+            raise PlanError(f"`{name}` must not be given where the log is Checkpoints, which have their own times.")
 
 
 def _refuse_metrics(request: Request, window: object) -> None:
     if request.pairs:
-        raise ValueError("`metrics` must not be paired in a trajectory: a pair has no one time at which it enters.")
+        raise PlanError("`metrics` must not be paired in a trajectory: a pair has no one time at which it enters.")
     for block in request.blocks:
         if any(variable.cap is not None and variable.cap.quantile is not None for variable in block.variables):
-            raise ValueError(
+            raise PlanError(
                 f"`metrics.{block.metric}` must not have a cap at a quantile in a trajectory: early looks would know "
                 "the threshold from rows that come later. Use Cap(value=...)."
             )
@@ -85,9 +95,9 @@ def _refuse_metrics(request: Request, window: object) -> None:
     for block in request.blocks:
         kinds = {"a quantile": block.buckets, "a trend": any(variable.slope_over for variable in block.variables)}
         for kind in (kind for kind, found in kinds.items() if found):
-            raise ValueError(f"`metrics.{block.metric}` must not be {kind} in a trajectory without a `window`.")
+            raise PlanError(f"`metrics.{block.metric}` must not be {kind} in a trajectory without a `window`.")
     if request.segments and request.unit != ROWS:
-        raise ValueError(
+        raise PlanError(
             "`segments` must be empty in a trajectory without a `window`, in which units may change theirs."
         )
 
@@ -100,7 +110,7 @@ def _in_windows(query: Query, calendar: Calendar) -> TimedStatistics:
     counting = Block(_free(request, INSIDE), (Variable(ROWS, "sum"),), "error")
     timed = replace(request, segments=(*request.segments, "look"), blocks=(*request.blocks, counting))
     rows = _within(query, calendar.clock)
-    query, spreads = bucketed(replace(query, request=timed, rows=rows, entry=_entry(calendar)))
+    query, spreads = bucketed(replace(query, request=timed, rows=rows, entry=entry_of(calendar)))
     query, units = per_unit(query, centers, thresholds(request))
     late, found = _late(collect(per_group(query, units)), calendar, f"segment{place}")
     last = query.request.blocks.index(counting)
@@ -192,7 +202,7 @@ def _within(query: Query, clock: Clock) -> Frame:
     return query.rows.join(ends, on="unit", how="inner").filter(nw.col("time") < nw.col("end"))
 
 
-def _entry(calendar: Calendar) -> Entry:
+def entry_of(calendar: Calendar) -> Entry:
     """The number of the first look at or after the end of a window, by its beginning."""
     import narwhals as nw
 

@@ -17,7 +17,7 @@ from abkit.adapters._analyze import read_statistics
 from abkit.adapters._trajectory import read_trajectory
 from abkit.errors import DataError
 from abkit.logs import LogStatistics, TimedStatistics
-from tests.adapters.engines import LOCAL, as_dask, as_postgres
+from tests.adapters.engines import LOCAL, as_dask, as_pandas, as_polars, as_postgres
 from tests.adapters.logs import event_log
 
 START = pd.Timestamp("2024-03-01 07:13:00")
@@ -250,3 +250,21 @@ def test_one_grouped_query_however_many_looks(timed: pd.DataFrame, monkeypatch: 
     for every in ("1d", "1h"):
         read_trajectory(timed, plan().request(), time="ts", every=every, window=WINDOW)
     assert len(sizes) == 2
+
+
+@pytest.mark.parametrize("engine", [as_polars, as_pandas, pytest.param(as_postgres, marks=pytest.mark.postgres)])
+@pytest.mark.parametrize("size", [1e99, 1e130, 1e-104, 1e-120])
+def test_running_cubes_that_do_not_fit_are_unknown_and_refuse_nothing(
+    engine: Callable[[pd.DataFrame, Path], Any], size: float, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(7)
+    user = rng.integers(0, 60, 400)
+    values = size * rng.lognormal(0, 2, 400) * rng.choice([-1, 1], 400)
+    log = pd.DataFrame(
+        {"user": user, "variant": np.where(user % 2, "new", "old"), "x": values, "day": np.arange(400) % 9}
+    )
+    experiment = ab.Experiment(unit="user", variant="variant", control="old", metrics={"m": ab.Mean("x")})
+    found = read_trajectory(engine(log, tmp_path), experiment.request(), time="day", every=1)
+    for statistics in found.statistics:
+        for group in statistics.groups:
+            assert getattr(group.moments["m"], "m3", None) is None
