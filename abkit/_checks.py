@@ -55,7 +55,8 @@ def _sample_ratio(experiment: Experiment, units: dict[str, int]) -> Check:
     status = "fail" if pvalue < experiment.quality.alpha else "pass"
     if math.isnan(pvalue):
         status = "unknown"
-    message = f"units {observed}, {meant}; {reason or f'p = {pvalue:.3g}'}"
+    when = "" if isinstance(experiment.monitor, FixedHorizon) else " at any time"
+    message = f"units {observed}, {meant}; {reason or f'p = {pvalue:.3g}{when}'}"
     return Check("sample_ratio", status, message, finite_or_none(pvalue))
 
 

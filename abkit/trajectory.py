@@ -128,7 +128,7 @@ class Trajectory:
         )
 
     def __str__(self) -> str:
-        first = f"{len(self.times)} looks, {self.times[0]} to {self.times[-1]}"
+        first = f"{len(self.times)} looks, {_at(self.times[0])} to {_at(self.times[-1])}"
         lines = [first, "", *self._first_shown(), "", "at the last look", str(self.reports[-1])]
         return "\n".join([*lines, "", "about the looks", *(f"  {note}" for note in self.notes())])
 
@@ -162,7 +162,7 @@ class Trajectory:
             name = f"`{series[0]['metric']}` of {series[0]['variant']}"
             found = next((row for row in series if _leaves_out_zero(row, "running")), None)
             peeked = sum(_leaves_out_zero(row, "fixed") for row in series)
-            when = f"first shown to differ at {found['time']}" if found else "not shown to differ at any look"
+            when = f"first shown to differ at {_at(found['time'])}" if found else "not shown to differ at any look"
             yield f"  {name}: {when}; a fixed test would have said so at {peeked} of {len(series)} looks"
 
     def _what_looks_mean(self) -> Iterator[str]:
@@ -203,6 +203,11 @@ def make_trajectory(experiment: Experiment, timed: TimedStatistics) -> Trajector
 def _units(experiment: Experiment, groups: tuple[Group, ...]) -> int:
     known = experiment.allocation
     return sum(group.units for group in groups if known is None or group.variant in known)
+
+
+def _at(time: object) -> str:
+    """A time without parts that say nothing: midnight, and the decimals of whole numbers."""
+    return str(time).removesuffix(" 00:00:00").removesuffix(".0")
 
 
 def _ends(row: MetricResult, level: float) -> tuple[float, float]:

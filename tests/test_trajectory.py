@@ -12,6 +12,7 @@ import pytest
 
 import abkit as ab
 from abkit.errors import PlanError
+from abkit.sequential import Look
 
 DAYS = 10
 
@@ -133,3 +134,28 @@ def test_plots_show_both_bands_and_the_bounds() -> None:
         looked_at(replace(PLAN, monitor=ab.FixedHorizon())).plot_boundary("revenue")
     with pytest.raises(PlanError, match="`metric` must be one of revenue, bought"):
         story.plot()
+
+
+def test_days_without_new_units_are_the_look_before_them() -> None:
+    monitor = ab.GroupSequential(looks=4, units=3000, futility="ld-obrien-fleming")
+    log = log_of(0.3)
+    pause = log["ts"] + pd.to_timedelta(np.where(log["ts"] > pd.Timestamp("2026-03-05"), 3, 0), unit="D")
+    story = replace(PLAN, monitor=monitor).trajectory(log.assign(ts=pause), time="ts", every="1d", window="1d")
+    rows = story.rows("revenue", "new")
+    quiet = [k for k in range(1, len(rows)) if rows[k].n_control == rows[k - 1].n_control]
+    assert len(quiet) >= 2
+    for k in quiet:
+        assert rows[k].test is not None
+        assert rows[k].test.interval(0.95) == rows[k - 1].test.interval(0.95)  # type: ignore[union-attr]
+
+
+def test_futility_is_asked_where_the_look_is_not_where_its_number_was_planned() -> None:
+    monitor = ab.GroupSequential(looks=2, units=3000, futility="ld-obrien-fleming", sides=1, alpha=0.025)
+    story = replace(PLAN, monitor=monitor).trajectory(log_of(0.0), time="ts", every="1d", window="1d")
+    bounds = [monitor.futility_bound(look) for look in story.looks]
+    known = [bound for bound in bounds if bound is not None]
+    assert len(known) >= 9
+    assert known == sorted(known)
+    planned = monitor.futility_bound(Look(1, (1500,)))
+    assert known[1] < -1 < 0 < planned < known[-1]  # type: ignore[operator]
+    assert str(story.reports[3]).count("looks: 4, where 2 were planned") == 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abkit.errors import MissingDependencyError, PlanError
-from abkit.sequential import FixedHorizon
+from abkit.sequential import FixedHorizon, GroupSequential
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,8 +44,8 @@ def plot_trajectory(trajectory: Trajectory, metric: str, variant: str, ax: Axes 
     ax.axhline(0, color="0.6", linewidth=0.8)
     _fit(ax, rows)
     ax.set_ylabel(f"{metric}: {variant} minus {trajectory.experiment.control}")
-    ax.set_xlabel("look")
-    ax.legend(frameon=False, loc="best")
+    ax.set_xlabel("time of the look")
+    _legend(ax)
     ax.tick_params(axis="x", rotation=30)
     return ax
 
@@ -64,12 +64,19 @@ def plot_boundary(trajectory: Trajectory, metric: str, variant: str, ax: Axes | 
     ax.plot(places, shown, color=BAND, marker="_", label=f"critical value, {monitor.guarantee}")
     ax.plot(places, -shown, color=BAND, marker="_")
     ax.plot(places, z, color=ESTIMATE, marker="o", markersize=3, label="statistic")
-    _futility(ax, trajectory, places)
+    _futility(ax, trajectory, metric, places)
     ax.axhline(0, color="0.6", linewidth=0.8)
-    ax.set_ylabel("standard errors from no effect")
-    ax.set_xlabel("look" if places == list(trajectory.times) else "share of the planned information")
-    ax.legend(frameon=False, loc="best")
+    ax.set_ylabel(f"{metric}: {variant} minus {trajectory.experiment.control}, in standard errors")
+    in_time = places == list(trajectory.times)[-len(rows) :]
+    ax.set_xlabel("time of the look" if in_time else "share of the planned information")
+    ax.tick_params(axis="x", rotation=30 * in_time)
+    _legend(ax)
     return ax
+
+
+def _legend(ax: Axes) -> None:
+    """Above the axes, where it hides nothing."""
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
 
 
 def _bound(effect: Any, tail: float) -> float:
@@ -77,12 +84,18 @@ def _bound(effect: Any, tail: float) -> float:
     return float(bound.critical(tail)) if bound else float("nan")
 
 
-def _futility(ax: Axes, trajectory: Trajectory, places: Sequence[Any]) -> None:
-    monitor = trajectory.experiment.monitor
-    bounds = [monitor.futility_bound(look) for look in trajectory.looks][-len(places) :]
-    if any(bound is not None for bound in bounds):
-        shown = [np.nan if bound is None else bound for bound in bounds]
-        ax.plot(places, shown, color=BAD, linestyle="--", marker="_", label="futility")
+def _futility(ax: Axes, trajectory: Trajectory, name: str, places: Sequence[Any]) -> None:
+    """Below the bound in the direction that is better; with two sides, a wedge about zero."""
+    monitor, last = trajectory.experiment.monitor, trajectory.looks[-1]
+    metric = trajectory.experiment.metrics[name]
+    if not isinstance(monitor, GroupSequential) or monitor.futility is None or metric.role != "success":
+        return
+    bounds = dict(zip(monitor.seen(last), monitor.futility_bounds(last), strict=True))
+    shown = metric.sign * np.array([bounds.get(place) for place in places], dtype=np.float64)
+    style: dict[str, Any] = {"color": BAD, "linestyle": "--", "marker": "_"}
+    ax.plot(places, shown, label="futility", **style)
+    if monitor.sides == 2:
+        ax.plot(places, -shown, **style)
 
 
 def _places(trajectory: Trajectory) -> list[Any]:

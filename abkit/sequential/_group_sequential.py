@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import ClassVar
 
+import numpy as np
 from scipy.special import ndtr, ndtri
 
 from abkit import _check
@@ -152,7 +153,7 @@ class GroupSequential:
         return method, MonitoredEffect(effect.normal(), BoundaryBound(self, self.seen(look), self.is_last(look)))
 
     def seen(self, look: Look) -> tuple[float, ...]:
-        """The share of all information at each look so far."""
+        """The share of all information at each look so far; looks without new units in between are one."""
         planned, k = self.planned, look.number
         if self.units is None and k > len(planned):
             raise PlanError(
@@ -162,8 +163,9 @@ class GroupSequential:
         if self.units is None or not look.units:
             return planned[:k]
         now = look.units[-1] / self.units
-        known = tuple(n / self.units for n in look.units)
-        return known if len(known) == k else (*(share * now / planned[k - 1] for share in planned[: k - 1]), now)
+        if len(look.units) == k:
+            return _with_new(tuple(n / self.units for n in look.units))
+        return (*(share * now / planned[k - 1] for share in planned[: k - 1]), now)
 
     def is_last(self, look: Look) -> bool:
         """Whether this look spends all that is left of alpha."""
@@ -171,17 +173,33 @@ class GroupSequential:
 
     def futility_bound(self, look: Look) -> float | None:
         """Below it, success is no longer likely; None where there is no such bound."""
-        if self.futility is None or look.number > len(self.planned):
-            return None
-        return (self.design().futility or (None,) * look.number)[look.number - 1]
+        return self.futility_bounds(look)[-1]
+
+    def futility_bounds(self, look: Look) -> tuple[float | None, ...]:
+        """The bound at each of the looks seen, with those that are planned after them; None where there is none."""
+        seen = self.seen(look)
+        if self.futility is None or seen[-1] > 1 - CLOSEST:
+            return (None,) * len(seen)
+        on_plan = seen == self.planned[: len(seen)]
+        return ((self if on_plan else self._moved(seen)).design().futility or ())[: len(seen)]
+
+    def _moved(self, seen: tuple[float, ...]) -> GroupSequential:
+        """The schedule with the looks that were held in the place of those planned up to then."""
+        information = (*seen, *(share for share in self.planned if share > seen[-1] * (1 + CLOSEST)))
+        boundary = self.boundary
+        if not isinstance(boundary, str):
+            boundary = tuple(np.interp(information, (0.0, *self.planned), (0.0, *boundary)).tolist())
+        return replace(self, looks=None, information=information, boundary=boundary)
 
     def describe(self, look: Look) -> str:
         """The look in words."""
         seen = self.seen(look)[-1]
         c = BoundaryBound(self, self.seen(look), self.is_last(look)).critical(self.alpha / self.sides)
         name = self.boundary if isinstance(self.boundary, str) else "given alpha"
+        count = len(self.planned)
+        which = f"{look.number} of {count}" if look.last is None else f"{look.number}, where {count} were planned"
         return (
-            f"{look.number} of {len(self.planned)}, at {seen:.1%} of the planned information: critical value {c:.4g} "
+            f"{which}, at {seen:.1%} of the planned information: critical value {c:.4g} "
             f"({name}, alpha {self.alpha:g}, {self.sides} side{'s' * (self.sides == 2)})"
         )
 
@@ -257,6 +275,11 @@ def _design(
         futility_shape=monitor.futility_shape if futility else None,
         power=monitor.power,
     )
+
+
+def _with_new(seen: tuple[float, ...]) -> tuple[float, ...]:
+    """Looks that added nothing to the one before are that one."""
+    return tuple(share for k, share in enumerate(seen) if k + 1 == len(seen) or share < seen[k + 1] * (1 - CLOSEST))
 
 
 def _shares(information: object) -> tuple[float, ...]:
