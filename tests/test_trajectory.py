@@ -159,3 +159,6 @@ def test_futility_is_asked_where_the_look_is_not_where_its_number_was_planned() 
     planned = monitor.futility_bound(Look(1, (1500,)))
     assert known[1] < -1 < 0 < planned < known[-1]  # type: ignore[operator]
     assert str(story.reports[3]).count("looks: 4, where 2 were planned") == 1
+    labels = [line.get_label() for line in story.plot_boundary("revenue").get_lines()]
+    assert labels.count("futility") == 1
+    assert monitor.futility_bounds(Look(3, (900, 1500, 3100)))[-1] is None

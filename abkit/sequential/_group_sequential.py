@@ -178,10 +178,12 @@ class GroupSequential:
     def futility_bounds(self, look: Look) -> tuple[float | None, ...]:
         """The bound at each of the looks seen, with those that are planned after them; None where there is none."""
         seen = self.seen(look)
-        if self.futility is None or seen[-1] > 1 - CLOSEST:
+        early = tuple(share for share in seen if share < 1 - CLOSEST)
+        if self.futility is None or not early:
             return (None,) * len(seen)
-        on_plan = seen == self.planned[: len(seen)]
-        return ((self if on_plan else self._moved(seen)).design().futility or ())[: len(seen)]
+        on_plan = early == self.planned[: len(early)]
+        bounds = (self if on_plan else self._moved(early)).design().futility or ()
+        return (*bounds[: len(early)], *(None,) * (len(seen) - len(early)))
 
     def _moved(self, seen: tuple[float, ...]) -> GroupSequential:
         """The schedule with the looks that were held in the place of those planned up to then."""
