@@ -55,7 +55,7 @@ def confidence_sequence(  # noqa: PLR0913 - every method's options in one place
         `looks` says where.
     method : str
         "normal-mixture" (means, known variance), "asymptotic" (means, large samples), "beta-binomial" (a proportion,
-        exact), "gamma-poisson" (an event rate, exact), "conditional" (event counts of two variants, exact),
+        or two, exact), "gamma-poisson" (an event rate, exact), "conditional" (event counts of two variants, exact),
         "empirical-bernstein" and "betting" (bounded values, exact; their order matters), "quantile", "cdf-band".
     alpha : float
         Probability that the parameter is ever left out, between 0 and 1.
@@ -78,7 +78,8 @@ def confidence_sequence(  # noqa: PLR0913 - every method's options in one place
     assigned : array_like, shape (n,), optional
         `data` holds the rows of both variants in order of arrival: 0 for control, 1 for treatment.
     share : float, optional
-        Probability with which a unit is assigned to the treatment, between 0 and 1.
+        Probability with which a unit is assigned to the treatment, between 0 and 1. "beta-binomial" takes a half
+        unless given, and is exact whatever the allocation; there it steers power only.
 
     Returns
     -------

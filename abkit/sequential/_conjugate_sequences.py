@@ -14,6 +14,7 @@ from abkit import _check
 from abkit._check import Float64Array
 from abkit.sequential import _mixture
 from abkit.sequential._cumulative import in_order, numbers_of_looks
+from abkit.sequential._proportions_sequence import proportions_sequence
 from abkit.sequential._sequence import ConfidenceSequence
 from abkit.suffstats import Counts, Events
 from abkit.suffstats._base import IntArray, Statistics
@@ -25,20 +26,31 @@ _FURTHEST = 700.0
 _SMALLEST_WEIGHT = 1e-3
 
 
-def beta_binomial_sequence(
+def beta_binomial_sequence(  # noqa: PLR0913
     data: object,
+    treatment: object = None,
     *,
     alpha: float,
     alternative: Alternative,
     tune_at: float | None = None,
     prior: object = None,
     looks: object = None,
+    share: float | None = None,
 ) -> ConfidenceSequence:
     """A proportion, exactly: a beta mixture centred at each null, of the weight for `tune_at`; or one given prior.
 
     Its log e-value is convex in the null's logit, so that the set is an interval; one-sided, with the mixture cut off
-    at the null, it falls.
+    at the null, it falls. With a treatment: the difference of two proportions, exact at any allocation.
     """
+    if treatment is not None:
+        if prior is not None:
+            raise ValueError("`prior` must be left out with `treatment`: two proportions have no one prior.")
+        tuned, planned = _tuned(tune_at, _mixture.TUNE_AT), 0.5 if share is None else share
+        return proportions_sequence(
+            data, treatment, alpha=alpha, alternative=alternative, tune_at=tuned, share=planned, looks=looks
+        )
+    if share is not None:
+        raise ValueError("`share` must be left out without `treatment`, whose share of the units it is.")
     n, ones = _ones(data, looks)
     one_sided = alternative != "two-sided"
     weight, a, b = _beta_weights(tune_at, prior, alpha, one_sided=one_sided)

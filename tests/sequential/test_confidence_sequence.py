@@ -25,7 +25,7 @@ def test_an_unknown_method_is_refused_with_a_suggestion():
         ("asymptotic", {"bounds": (0, 1)}),
         ("normal-mixture", {"q": 0.5}),
         ("beta-binomial", {"assigned": [0, 1]}),
-        ("beta-binomial", {"treatment": [0, 1]}),
+        ("gamma-poisson", {"treatment": [0, 1]}),
         ("gamma-poisson", {"prior": (1, 1)}),
     ],
 )
