@@ -13,7 +13,7 @@ import numpy as np
 
 from abkit import _check
 from abkit.adapters._frames import collect, engine_errors, open_log
-from abkit.errors import DataError
+from abkit.errors import DataError, PlanError
 from abkit.logs import Audit, Block, Group, Late, LogStatistics, Request, TimedStatistics, label_name
 from abkit.suffstats import CoMoments
 
@@ -178,13 +178,13 @@ def _timed(
 def _refuse_metric(block: Block, request: Request) -> None:
     plain = len(block.variables) == 1 and block.buckets is None and not request.pairs
     if not plain or block.variables[0].cap is not None or block.variables[0].slope_over:
-        raise ValueError(
+        raise PlanError(
             f"`metrics.{block.metric}` must be a mean, a count or a proportion, without covariates or a cap, where the "
             "log is Checkpoints: they hold a mean and a variance, and nothing else."
         )
     for name in ("segments", "key", "exposure"):
         if getattr(request, name):
-            raise ValueError(f"`{name}` must be empty where the log is Checkpoints, which have no rows of units.")
+            raise PlanError(f"`{name}` must be empty where the log is Checkpoints, which have no rows of units.")
 
 
 def _read(table: Any, columns: Iterable[str], optional: Iterable[str] = ()) -> list[Row]:
@@ -291,7 +291,10 @@ def _number(value: object) -> float | None:
     """A number as float; None for a gap."""
     if value is None:
         return None
-    number = float(value)  # type: ignore[arg-type]
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise DataError(f"a checkpoint must hold numbers; got {_check.show(value)}.") from None
     return number if math.isfinite(number) else None
 
 

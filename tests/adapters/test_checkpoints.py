@@ -135,6 +135,11 @@ def test_what_they_do_not_hold_is_refused_by_name() -> None:
         plan().analyze(ab.Checkpoints(rows()))
 
 
+def test_text_in_place_of_numbers_is_the_logs_fault() -> None:
+    with pytest.raises(DataError, match="a checkpoint must hold numbers; got 'many'"):
+        plan().analyze(ab.Checkpoints(rows(n="many"), time="day"))
+
+
 def test_wide_tables() -> None:
     long = pd.DataFrame(rows())
     wide = long.pivot(index=["metric", "day"], columns="variant", values=["n", "mean", "variance"])
