@@ -108,7 +108,7 @@ def cdf_band_sequence(
     return _difference(control, treatment, q, alpha)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BandSequence(ConfidenceSequence):
     """A sequence whose p-value is the alpha at which a null would just be left out."""
 

@@ -96,7 +96,7 @@ def conditional_sequence(
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CountSequence:
     """Event counts of several variants at every look: whether their rates are equal, and by how much any two differ.
 
@@ -153,6 +153,18 @@ class CountSequence:
         _check.choice("alternative", alternative, ALTERNATIVES)
         return _sequence(self.events[:, [first, second]], share, self.alpha, alternative, self.tune_at)
 
+    def __str__(self) -> str:
+        events = ", ".join(f"{name} {n:,}" for name, n in zip(self.variants, self.events[-1], strict=True))
+        lines = [f"events: {events}; equal rates: p = {self.pvalue():.3g} at any time"]
+        for name in self.variants[1:]:
+            ratio = self.contrast(name)
+            times, low, high = (_times(end) for end in (float(ratio.estimate[-1]), *ratio.interval()))
+            lines.append(f"{name}: {times} times the rate of {self.variants[0]}, [{low}, {high}]")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, with the contrasts against the first variant."""
         return {
@@ -165,6 +177,10 @@ class CountSequence:
             "running_pvalue": np.exp(self.log_pvalue()).tolist(),
             "contrasts": {str(name): self.contrast(name).to_dict() for name in self.variants[1:]},
         }
+
+
+def _times(log_ratio: float) -> str:
+    return "?" if math.isnan(log_ratio) else f"{math.exp(log_ratio) if log_ratio < 700 else math.inf:.4g}"
 
 
 def count_sequence(

@@ -15,13 +15,15 @@ from abkit.suffstats._base import IntArray
 from abkit.types import Alternative
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ConfidenceSequence:
     """Intervals at every look that together hold the parameter with probability 1 - alpha, whenever one stops.
 
     `low` and `high` are the current answers, each from the data up to its look; `running` intersects them, which is
     valid too and never widens. An empty intersection (low above high) says that the model, or the constancy of the
     parameter, does not hold.
+
+    Printed, it is the last look.
 
     Parameters
     ----------
@@ -75,6 +77,20 @@ class ConfidenceSequence:
     def pvalue(self, null: float = 0.0, *, running: bool = True) -> float:
         """The p-value of a null at the last look; `running`: the smallest so far."""
         return math.exp(float(self.log_pvalue(null, running=running)[-1]))
+
+    def __str__(self) -> str:
+        now, so_far = self.interval(running=False), self.interval()
+        looks = f"{len(self.n):,} look{'s' * (len(self.n) != 1)}, the last at {self.n[-1]:,}"
+        lines = [
+            f"{self.method}, {self.validity}, level {1 - self.alpha:g}, {self.alternative}: {looks}",
+            f"estimate {self.estimate[-1]:.4g}, interval [{now.low:.4g}, {now.high:.4g}]",
+            f"of all looks so far [{so_far.low:.4g}, {so_far.high:.4g}]",
+        ]
+        lines += [f"caution: {self.caution}"] if self.caution else []
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; infinite and undefined numbers are None."""

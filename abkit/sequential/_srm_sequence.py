@@ -19,7 +19,7 @@ from abkit.suffstats._base import IntArray, whole_numbers
 CONCENTRATIONS = (100.0, 10_000.0)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SrmSequence:
     """What the numbers of units of each variant say, at every look, about the allocation that was meant.
 
@@ -56,6 +56,21 @@ class SrmSequence:
     def pvalue(self, *, running: bool = True) -> float:
         """The p-value after the last look; `running`: the smallest so far."""
         return math.exp(float(self.log_pvalue(running=running)[-1]))
+
+    def __str__(self) -> str:
+        units = ", ".join(
+            f"{name} {n:,} (meant {share:.4g})"
+            for name, n, share in zip(self.variants, self.counts[-1], self.shares, strict=True)
+        )
+        first = self.first_mismatch
+        looks = len(self.counts)
+        found = (
+            f"a mismatch since look {first + 1} of {looks}" if first is not None else f"no mismatch at {looks} looks"
+        )
+        return f"{units}\n{found}, alpha {self.alpha:g}: p = {self.pvalue():.3g} at any time"
+
+    def __repr__(self) -> str:
+        return str(self)
 
     @property
     def first_mismatch(self) -> int | None:

@@ -106,7 +106,7 @@ def _deviate(log_probability: float) -> float:
     return float(ndtri_exp(min(log_probability, -1e-300)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StoppedResult:
     """What may be said of the effect once a group-sequential experiment has stopped.
 
@@ -163,6 +163,18 @@ class StoppedResult:
         level = self.level if level is None else _check.within("level", level, 0, 1)
         low, high = (self._path.effect_at(tail) for tail in ((1 - level) / 2, (1 + level) / 2))
         return Interval(-high, -low, level) if self._mirrored else Interval(low, high, level)
+
+    def __str__(self) -> str:
+        low, high = self.interval()
+        why = f"crossed the {self.crossed} bound" if self.crossed else "crossed no bound"
+        return (
+            f"look {self.look}, z = {self.statistic:.4g}: {why}\n"
+            f"p = {self.pvalue:.3g}, estimate {self.estimate:.4g} (naive {self.naive:.4g}), "
+            f"[{low:.4g}, {high:.4g}] at level {self.level:g}"
+        )
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
