@@ -45,7 +45,7 @@ def crossing(rising: Callable[[float], float], low: float, high: float, guess: f
         value = rising(here)
         low, high = (here, high) if value < 0 else (low, here)
         tangent = (value - value_before) / (here - before) if here != before else 0.0
-        following = here - value / tangent if tangent > 0 else math.nan
+        following = here - value / tangent if 0 < tangent < math.inf else math.nan
         smallest = _EPSILON * max(abs(here), here - start)
         if value == 0 or abs(following - here) <= smallest or high - low <= smallest:
             return here

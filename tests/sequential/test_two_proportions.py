@@ -248,3 +248,11 @@ def test_extreme_levels(level):
 def test_what_is_refused(arguments, error, words):
     with pytest.raises(error, match=words):
         two_proportions_effect(*arguments)
+
+
+@pytest.mark.parametrize("counts", [(1, 137_681, 0, 584_665), (10, 9_808_354, 100, 3_795_234), (1, 653, 100, 525)])
+@pytest.mark.parametrize("level", [0.5, 0.99, 1 - 1e-6])
+def test_the_largest_ratio_after_few_events_is_where_p_is_its_error(counts, level):
+    effect = two_proportions_effect(*counts, 0.05, 1e8)
+    high = effect.relative(level, "two-sided", None).high
+    assert effect.pvalue(ab.relative(high), "two-sided") == pytest.approx(1 - level, rel=1e-6)
