@@ -194,7 +194,7 @@ def reestimate(
     Raises
     ------
     ValueError
-        No stage is left, or an effect of zero.
+        No stage is left, the next look rejects nothing, or an effect of zero.
 
     Notes
     -----
@@ -230,8 +230,12 @@ def reestimate(
         raise ValueError("`effect` must not be zero: no size gives power against it.")
     if effect < 0 and design.sides == 1:
         raise ValueError(f"`effect` must be positive with one side; got {effect:g}.")
+    lower = design.lower_critical_values
+    critical = -lower[k] if effect < 0 and lower is not None else design.critical_values[k]
+    if math.isinf(critical):
+        raise ValueError(f"`stages` must be followed by a look that can reject; look {k + 1} is skipped.")
     sign = math.copysign(1.0, effect)
-    bound = (design.critical_values[k] * math.sqrt(design.information[k]) - sign * score) / math.sqrt(planned[k])
+    bound = (critical * math.sqrt(design.information[k]) - sign * score) / math.sqrt(planned[k])
 
     def chance(size: float) -> float:
         return float(ndtr(abs(effect) * math.sqrt(size) - bound))

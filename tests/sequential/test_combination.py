@@ -119,3 +119,18 @@ def test_with_one_look_to_come_planned_power_is_conditional_power():
 def test_what_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(ab.group_sequential_design(alpha=0.025, sides=1, looks=2))
+
+
+def test_a_negative_effect_is_to_cross_the_lower_bound():
+    design = ab.group_sequential_design(information=[200, 400], boundary="ld-pocock", alpha_lower=0.01)
+    plan = ab.reestimate(design, [-1.0], effect=-0.12, power=0.9)
+    # by hand: Phi(0.12 sqrt(200) - b), b = (-lower sqrt(400) - sqrt(200)) / sqrt(200)
+    bound = (-design.lower_critical_values[1] * 20 - math.sqrt(200)) / math.sqrt(200)
+    assert plan.planned_power == pytest.approx(norm.cdf(0.12 * math.sqrt(200) - bound), rel=1e-12)
+    assert plan.planned_power == pytest.approx(0.176, abs=1e-3)
+
+
+def test_a_stage_that_rejects_nothing_has_no_size():
+    design = ab.group_sequential_design(looks=3, skip=[2])
+    with pytest.raises(ValueError, match="look 2 is skipped"):
+        ab.reestimate(design, [1.0])
