@@ -13,6 +13,7 @@ from abkit.sequential import FixedHorizon, GroupSequential
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from abkit.exposure import ExposureDays
     from abkit.trajectory import Trajectory
 
 #: Colours that stay apart for colour-blind readers (Okabe and Ito 2008).
@@ -66,7 +67,7 @@ def plot_boundary(trajectory: Trajectory, metric: str, variant: str, ax: Axes | 
     ax.plot(places, z, color=ESTIMATE, marker="o", markersize=3, label="statistic")
     _futility(ax, trajectory, metric, places)
     ax.axhline(0, color="0.6", linewidth=0.8)
-    ax.set_ylabel(f"{metric}: {variant} minus {trajectory.experiment.control}, in standard errors")
+    ax.set_ylabel(f"{metric} of {variant}: standard errors from no effect")
     in_time = places == list(trajectory.times)[-len(rows) :]
     ax.set_xlabel("time of the look" if in_time else "share of the planned information")
     ax.tick_params(axis="x", rotation=30 * in_time)
@@ -125,3 +126,17 @@ def _fit(ax: Axes, rows: list[dict[str, Any]]) -> None:
         low, high = min(float(ends.min()), 0.0), max(float(ends.max()), 0.0)
         pad = 0.08 * (high - low) or 1.0
         ax.set_ylim(low - pad, high + pad)
+
+
+def plot_exposure_days(story: ExposureDays, metric: str, variant: str, ax: Axes | None) -> Axes:
+    """The effect on each day since exposure, with its interval."""
+    ax, plan = new_axes(ax), story.experiment
+    rows = [row for row in story.to_dicts() if (row["metric"], row["variant"]) == (metric, variant)]
+    middle, low, high = (_column(rows, name) for name in ("estimate", "low", "high"))
+    label = f"at one look, level {1 - plan.monitor.total:.4g}, on each day alone"
+    ax.errorbar([row["day"] for row in rows], middle, (middle - low, high - middle), color=BAND, fmt="o", label=label)
+    ax.axhline(0, color="0.6", linewidth=0.8)
+    ax.set_ylabel(f"{metric}: {variant} minus {plan.control}")
+    ax.set_xlabel("days since exposure")
+    _legend(ax)
+    return ax
