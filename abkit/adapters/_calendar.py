@@ -27,15 +27,15 @@ DROPS = ("without_unit", "without_variant", "without_key", "not_exposed")
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """The looks, numbered from 1, the last row, and the rows before each look: all, kept, dropped, with gaps.
+    """The looks, numbered from 1, and the rows before each of them: all, kept, dropped, with gaps.
 
-    `rows_after` are the rows that count but were logged at or after the last look.
+    The log is complete to `complete_to`: the last row, or what the user says. `rows_after` are the rows that count but were logged at or after the last look.
     """
 
     clock: Clock
     start: float
     count: int
-    last_row: float
+    complete_to: float
     rows: tuple[dict[str, int], ...]
     rows_without_time: int
     rows_after: int
@@ -96,8 +96,11 @@ def _calendar(rows: list[dict[str, Any]], counts: list[str], request: Request, c
     start = math.floor(min(int(row["period"]) for row in kept) * clock.bucket / clock.grain) * clock.grain
     last = max(row["last"] for row in kept)
     count = int((last - start) // clock.every) + 1
+    complete_to = last + clock.stamp
     if until is not None:
-        count = min(count, int((clock.number("until", until) - start) // clock.every))
+        said = clock.number("until", until)
+        every_window = int((last + (clock.window or 0) - start) // clock.every) + 1
+        count, complete_to = min(every_window, int((said - start) // clock.every)), max(complete_to, said)
     if not 1 <= count <= MOST_LOOKS or len(rows) > MOST_LOOKS + 1:
         made = f"{count:,}" if count >= 1 else "none"
         raise DataError(f"`every` must make from 1 to {MOST_LOOKS:,} looks of the log, up to `until`; it makes {made}.")
@@ -110,7 +113,7 @@ def _calendar(rows: list[dict[str, Any]], counts: list[str], request: Request, c
     for earlier, here in pairwise(before):
         for name in counts:
             here[name] += earlier[name]
-    return Calendar(clock, start, count, last + clock.stamp, tuple(before[:-1]), timeless, after)
+    return Calendar(clock, start, count, complete_to, tuple(before[:-1]), timeless, after)
 
 
 def _refuse_timeless(rows: int, request: Request, clock: Clock) -> None:

@@ -41,7 +41,8 @@ def read_trajectory(
     """The statistics at every look.
 
     Looks are at start + k every, from the first at which there are units to compare up to the first after the last
-    row: where the log ends within a period, `until` says to when it is complete. A look knows the rows before it.
+    row: where the log ends within a period, `until` says to when it is complete, and there are looks until then as long
+    as windows are open. A look knows the rows before it.
     """
     if isinstance(log, Checkpoints):
         _refuse_arguments(time=time, every=every, window=window, until=until)
@@ -210,7 +211,7 @@ def entry_of(calendar: Calendar) -> Entry:
 
     def entry(first: nw.Expr) -> nw.Expr:
         look = ceil_of(first + (window - calendar.start), calendar.clock.every)
-        after_all = (look == calendar.count) & (first + window > calendar.last_row)
+        after_all = (look == calendar.count) & (first + window > calendar.complete_to)
         look = nw.when(look > calendar.count).then(nw.lit(unfinished)).otherwise(look)
         return nw.when(after_all).then(nw.lit(unsure)).otherwise(look).cast(nw.Int64)
 
