@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from abkit._check import Float64Array, number
-from abkit.evidence import Interval, finite_or_none
+from abkit._sets import Interval, finite_or_none
 from abkit.suffstats._base import IntArray
 from abkit.types import Alternative
 
@@ -81,11 +81,12 @@ class ConfidenceSequence:
     def __str__(self) -> str:
         now, so_far = self.interval(running=False), self.interval()
         looks = f"{len(self.n):,} look{'s' * (len(self.n) != 1)}, the last at {self.n[-1]:,}"
+        name = ", ".join(dict.fromkeys((self.method, self.validity)))
         lines = [
-            f"{self.method}, {self.validity}, level {1 - self.alpha:g}, {self.alternative}: {looks}",
+            f"{name}, level {1 - self.alpha:g}, {self.alternative}: {looks}",
             f"estimate {self.estimate[-1]:.4g}, interval [{now.low:.4g}, {now.high:.4g}]",
-            f"of all looks so far [{so_far.low:.4g}, {so_far.high:.4g}]",
         ]
+        lines += [f"of all looks so far [{so_far.low:.4g}, {so_far.high:.4g}]"] if so_far != now else []
         lines += [f"caution: {self.caution}"] if self.caution else []
         return "\n".join(lines)
 
