@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from abkit.evidence import WholeLine as WholeLine
     from abkit.experiment import Experiment as Experiment
     from abkit.experiment import Quality as Quality
+    from abkit.exposure import ExposureDays as ExposureDays
     from abkit.inference import PoissonBootstrap as PoissonBootstrap
     from abkit.inference import adjust as adjust
     from abkit.inference import balance_test as balance_test
@@ -110,6 +111,7 @@ _HOMES = {
     "abkit.errors": ("AbkitError", "AccuracyWarning", "DataError", "MissingDependencyError", "PlanError"),
     "abkit.evidence": ("HalfLines", "Interval", "NoInterval", "TestResult", "WholeLine"),
     "abkit.experiment": ("Experiment", "Quality"),
+    "abkit.exposure": ("ExposureDays",),
     "abkit.inference": (
         "PoissonBootstrap",
         "adjust",

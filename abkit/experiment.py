@@ -20,6 +20,7 @@ from abkit.types import MISSING, ROWS, Missing
 if TYPE_CHECKING:
     import os
 
+    from abkit.exposure import ExposureDays
     from abkit.report import Report
     from abkit.trajectory import Trajectory
 
@@ -261,6 +262,54 @@ class Experiment:
 
         timed = read_trajectory(log, self.request(), time=time, every=every, window=window, until=until)
         return make_trajectory(self, timed)
+
+    def exposure_days(
+        self,
+        log: object,
+        *,
+        time: str,
+        every: object,
+        window: object,
+        until: object = None,
+        metrics: str | Sequence[str] | None = None,
+    ) -> ExposureDays:
+        """The effect on each day since a unit's first row: whether it wears off, or grows.
+
+        Parameters
+        ----------
+        log : table or path
+            As for `analyze`.
+        time : str
+            The column that says when a row was logged: times, dates, or numbers (in any unit).
+        every : str, timedelta or number
+            How long a day is: "1d", or any other length of time, as for `trajectory`.
+        window : same as `every`
+            For how many days units are followed: a whole multiple of `every`. A unit counts on all of these days or,
+            where its window is still open at the last look of `trajectory`, on none; a day without a row is a zero.
+        until : time, optional
+            To when the log is complete; by default its last row.
+        metrics : str or list of str, optional
+            Which; by default all. Each must be a total of a day's rows, or a ratio of two: `Mean`, `Count`, `Rate`,
+            `Ratio`, `Proportion` (any row of the day), and have no cap. Covariates are not used.
+
+        Returns
+        -------
+        ExposureDays
+            Each day has the interval of a test for one look, at the level of the plan.
+
+        Raises
+        ------
+        DataError
+            The log cannot answer what the plan asks.
+        PlanError
+            A metric that has no value a day.
+        """
+        from abkit.adapters._exposure_days import read_exposure_days
+        from abkit.exposure import daily_plan, make_exposure_days
+
+        plan = daily_plan(self, metrics)
+        daily = read_exposure_days(log, plan.request(), time=time, every=every, window=window, until=until)
+        return make_exposure_days(plan, daily)
 
     def _check_pairs(self) -> None:
         """Where units are pairs they are so for all metrics, since no unit belongs to one variant only."""

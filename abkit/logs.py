@@ -223,9 +223,9 @@ class TimedStatistics:
     """The statistics of a log at several looks, each of all that came before it.
 
     With a `window`, a look holds the units whose window had ended, each with the rows of its window: looks are sums of
-    the same statistics. Without one (None), it holds all units seen so far with all of their rows so far: later looks see
-    longer exposure, which is another estimand at every look. `every` and `window` are in seconds where the times are
-    times, else in the numbers of the column; of Checkpoints `every` is None, and looks are what they are.
+    the same statistics. Without one (None), it holds all units seen so far with all of their rows so far: later looks
+    see longer exposure, which is another estimand at every look. `every` and `window` are in seconds where the times
+    are times, else in the numbers of the column; of Checkpoints `every` is None, and looks are what they are.
     """
 
     looks: tuple[datetime | float, ...]
@@ -233,3 +233,15 @@ class TimedStatistics:
     late: Late
     every: float | None
     window: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DailyStatistics:
+    """The statistics of each day since a unit's first row, over the units that are followed for all days.
+
+    A day is as long as `every`, and there are `window` / `every` of them; both as in `TimedStatistics`.
+    """
+
+    statistics: tuple[LogStatistics, ...]
+    every: float
+    window: float

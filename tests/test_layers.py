@@ -30,7 +30,7 @@ LAYERS = [
     {"adapters", "_plan"},
     {"_checks"},
     {"report"},
-    {"segments", "trajectory"},
+    {"segments", "trajectory", "exposure"},
     {"_render"},
     {"decision"},
     {"replay"},
@@ -44,6 +44,7 @@ UPWARDS = {
     ("experiment", "_plan"),
     ("experiment", "report"),
     ("experiment", "trajectory"),
+    ("experiment", "exposure"),
     ("report", "_render"),
     ("report", "segments"),
 }

@@ -88,13 +88,16 @@ def as_spark(log: pd.DataFrame, _: Path) -> Any:
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.sql.session.timeZone", "UTC")
     session = builder.config("spark.sql.shuffle.partitions", "4").getOrCreate()
     rows = log.astype(object).where(log.notna(), None).to_dict("records")
+    for row in rows if "ts" in log else ():
+        row["ts"] = row["ts"].to_pydatetime()
     schema = (
         "event long, user long, variant string, revenue double, orders long, views long, bought boolean, clock double, "
         "before double, seen boolean, country string, profit double"
     )
-    return session.createDataFrame(rows, schema)
+    return session.createDataFrame(rows, schema + ", ts timestamp" * ("ts" in log))
 
 
 LOCAL = [
