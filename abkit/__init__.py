@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 from abkit._lazy import attach
 
 if TYPE_CHECKING:
+    from abkit._sets import HalfLines as HalfLines
+    from abkit._sets import Interval as Interval
+    from abkit._sets import NoInterval as NoInterval
+    from abkit._sets import WholeLine as WholeLine
     from abkit.adapters._checkpoints import Checkpoints as Checkpoints
     from abkit.decision import Decision as Decision
     from abkit.decision import Reason as Reason
@@ -17,11 +21,7 @@ if TYPE_CHECKING:
     from abkit.errors import DataError as DataError
     from abkit.errors import MissingDependencyError as MissingDependencyError
     from abkit.errors import PlanError as PlanError
-    from abkit.evidence import HalfLines as HalfLines
-    from abkit.evidence import Interval as Interval
-    from abkit.evidence import NoInterval as NoInterval
     from abkit.evidence import TestResult as TestResult
-    from abkit.evidence import WholeLine as WholeLine
     from abkit.experiment import Experiment as Experiment
     from abkit.experiment import Quality as Quality
     from abkit.exposure import ExposureDays as ExposureDays
@@ -109,7 +109,8 @@ _HOMES = {
     "abkit.adapters._checkpoints": ("Checkpoints",),
     "abkit.decision": ("Decision", "Reason", "decide"),
     "abkit.errors": ("AbkitError", "AccuracyWarning", "DataError", "MissingDependencyError", "PlanError"),
-    "abkit.evidence": ("HalfLines", "Interval", "NoInterval", "TestResult", "WholeLine"),
+    "abkit._sets": ("HalfLines", "Interval", "NoInterval", "WholeLine"),
+    "abkit.evidence": ("TestResult",),
     "abkit.experiment": ("Experiment", "Quality"),
     "abkit.exposure": ("ExposureDays",),
     "abkit.inference": (

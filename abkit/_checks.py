@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from abkit.evidence import finite_or_none
+from abkit._sets import finite_or_none
 from abkit.experiment import Experiment
 from abkit.inference import balance_test, paired_test, ratio_test, srm_test
 from abkit.logs import Group, LogStatistics, gaps_of

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from abkit.evidence import ConfidenceSet, HalfLines, NoInterval, WholeLine
+from abkit._sets import ConfidenceSet, HalfLines, NoInterval, WholeLine
 
 if TYPE_CHECKING:
     from abkit.report import MetricResult, Report

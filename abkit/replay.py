@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import betaincinv
 
 from abkit import _check
+from abkit._sets import Interval
 from abkit.decision import decide_report
-from abkit.evidence import Interval
 from abkit.experiment import as_experiment
 
 

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from abkit._checks import Check, data_checks
+from abkit._sets import finite_or_none
 from abkit.errors import DataError, PlanError
-from abkit.evidence import EXACT, TestResult, finite_or_none, run_test
+from abkit.evidence import EXACT, TestResult, run_test
 from abkit.experiment import Experiment
 from abkit.inference import mean_arm, ratio_arm, variance_kept
 from abkit.logs import Group, LogStatistics

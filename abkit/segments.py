@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from abkit.evidence import TestResult, finite_or_none, set_to_dict
+from abkit._sets import finite_or_none, set_to_dict
+from abkit.evidence import TestResult
 from abkit.inference import (
     Adjusted,
     HeterogeneityResult,

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abkit._sets import ConfidenceSet, finite_or_none
 from abkit.errors import PlanError
-from abkit.evidence import ConfidenceSet, finite_or_none
 from abkit.experiment import Experiment
 from abkit.logs import Group, TimedStatistics
 from abkit.report import MetricResult, Report, make_report
 from abkit.sequential import AnytimeValid, FixedHorizon, Look, Monitor
+from abkit.types import ROWS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -172,7 +173,12 @@ class Trajectory:
                 f"the plan has a fixed horizon: each of the {looks} intervals is right at one look that was planned, "
                 "not at all of them; AnytimeValid() or GroupSequential() is"
             )
-        if self.timed.window is None:
+        if self.timed.every is None and looks > 1:
+            yield (
+                "the log holds statistics, not rows: looks are at one and the same effect only if every unit in them "
+                "had been followed for equally long"
+            )
+        elif self.timed.window is None and self.experiment.unit != ROWS:
             yield (
                 "totals are open-ended: later looks see longer exposure, so every look asks another question, and a "
                 "running intersection has no meaning; give a `window` for looks at one and the same effect"

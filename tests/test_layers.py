@@ -21,7 +21,7 @@ LAYERS = [
     {"_lazy", "errors"},
     {"_check"},
     {"types"},
-    {"_tails", "_roots"},
+    {"_tails", "_roots", "_sets"},
     {"suffstats"},
     {"evidence", "logs"},
     {"inference", "sequential"},

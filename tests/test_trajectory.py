@@ -87,6 +87,7 @@ def test_a_fixed_horizon_is_shown_and_labelled() -> None:
 def test_open_ended_totals_are_said_to_change_the_question() -> None:
     assert any("open-ended" in note for note in looked_at(window=None).notes())
     assert not any("open-ended" in note for note in looked_at().notes())
+    assert not any("open-ended" in note for note in looked_at(replace(PLAN, unit=ab.ROWS), window=None).notes())
 
 
 def test_a_schedule_with_units_serves_any_number_of_looks() -> None:

@@ -29,7 +29,8 @@ DROPS = ("without_unit", "without_variant", "without_key", "not_exposed")
 class Calendar:
     """The looks, numbered from 1, and the rows before each of them: all, kept, dropped, with gaps.
 
-    The log is complete to `complete_to`: the last row, or what the user says. `rows_after` are the rows that count but were logged at or after the last look.
+    The log is complete to `complete_to`: the last row, or what the user says. `rows_after` are the rows that count but
+    were logged at or after the last look.
     """
 
     clock: Clock

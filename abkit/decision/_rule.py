@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from abkit._sets import ConfidenceSet, HalfLines, Interval, NoInterval
 from abkit.decision._decision import MetricStatus, Reason, rounded
-from abkit.evidence import ConfidenceSet, HalfLines, Interval, NoInterval, TestResult
+from abkit.evidence import TestResult
 from abkit.inference import adjust
 from abkit.report import MetricResult, Report
 from abkit.types import Null, Relative, Verdict

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.evidence import ConfidenceSet, NoInterval, TestResult
+from abkit._sets import ConfidenceSet, NoInterval
+from abkit.evidence import TestResult
 from abkit.inference._dunnett import dunnett
 from abkit.inference._equivalence import EquivalenceResult
 from abkit.inference._stepwise import PROCEDURES, IntArray

@@ -11,7 +11,7 @@ from scipy.special import fdtrc
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.evidence import finite_or_none
+from abkit._sets import finite_or_none
 from abkit.suffstats import CoMoments
 
 

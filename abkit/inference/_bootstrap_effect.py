@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from scipy.special import ndtr, ndtri
 
-from abkit.evidence import BaseEffect, ConfidenceSet, NoInterval, sided, tail_of
+from abkit._sets import ConfidenceSet, NoInterval, sided, tail_of
+from abkit.evidence import BaseEffect
 from abkit.inference._thresholds import Thresholds
 from abkit.types import Alternative, Null, Relative, RelativeMethod
 

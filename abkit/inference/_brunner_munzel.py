@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 from abkit import _tails
-from abkit.evidence import BaseEffect, ConfidenceSet, TestResult, run_test, sided, tail_of
+from abkit._sets import ConfidenceSet, sided, tail_of
+from abkit.evidence import BaseEffect, TestResult, run_test
 from abkit.inference._mean_effect import satterthwaite
 from abkit.inference._ranks import Ranks, ranked
 from abkit.types import Alternative, Null

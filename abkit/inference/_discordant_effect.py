@@ -10,7 +10,8 @@ from scipy.special import betainc, expit
 
 from abkit import _tails
 from abkit._roots import crossing
-from abkit.evidence import BaseEffect, Interval, sided, tail_of
+from abkit._sets import Interval, sided, tail_of
+from abkit.evidence import BaseEffect
 from abkit.inference._inverted import standardise
 from abkit.inference._log_odds import exponentiated
 from abkit.types import Alternative, Null

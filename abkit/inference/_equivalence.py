@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from abkit import _check
-from abkit.evidence import ConfidenceSet, HalfLines, NoInterval, TestResult, WholeLine, finite_or_none, set_to_dict
+from abkit._sets import ConfidenceSet, HalfLines, NoInterval, WholeLine, finite_or_none, set_to_dict
+from abkit.evidence import TestResult
 from abkit.inference._welch import welch_test
 from abkit.types import Null, Relative, RelativeMethod
 

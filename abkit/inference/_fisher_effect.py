@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from abkit._check import Float64Array
 from abkit._roots import bisect
-from abkit.evidence import BaseEffect, ConfidenceSet, Interval, NoInterval, sided, tail_of
+from abkit._sets import ConfidenceSet, Interval, NoInterval, sided, tail_of
+from abkit.evidence import BaseEffect
 from abkit.inference._hypergeometric import SHALLOW, Hypergeometric
 from abkit.types import Alternative, Null, Relative
 

@@ -12,7 +12,8 @@ import numpy as np
 from abkit import _check, _tails
 from abkit._check import Float64Array
 from abkit._roots import bisect
-from abkit.evidence import Interval, TestResult, WholeLine
+from abkit._sets import Interval, WholeLine
+from abkit.evidence import TestResult
 
 Between = Literal["reml", "dl", "pm"]
 _TOO_FEW = "fewer than two segments have an estimate with a standard error"

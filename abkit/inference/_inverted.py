@@ -7,7 +7,8 @@ from abc import abstractmethod
 from typing import Self
 
 from abkit import _tails
-from abkit.evidence import BaseEffect, ConfidenceSet, sided, tail_of
+from abkit._sets import ConfidenceSet, sided, tail_of
+from abkit.evidence import BaseEffect
 from abkit.inference._mean_effect import MeanEffect
 from abkit.types import Alternative, RelativeMethod
 

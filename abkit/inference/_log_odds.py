@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 from abkit import _tails
-from abkit.evidence import BaseEffect, Interval, sided, tail_of
+from abkit._sets import Interval, sided, tail_of
+from abkit.evidence import BaseEffect
 from abkit.types import Alternative, Null
 
 

@@ -12,7 +12,8 @@ from scipy.special import ndtri
 from abkit import _tails
 from abkit._check import Float64Array
 from abkit._roots import bisect
-from abkit.evidence import BaseEffect, ConfidenceSet, TestResult, run_test, sided, tail_of
+from abkit._sets import ConfidenceSet, sided, tail_of
+from abkit.evidence import BaseEffect, TestResult, run_test
 from abkit.inference._ranks import Ranks, ranked
 from abkit.types import Alternative, Null
 

@@ -11,7 +11,8 @@ from scipy.special import digamma
 from abkit import _tails
 from abkit._check import Float64Array
 from abkit._roots import bisect
-from abkit.evidence import BaseEffect, ConfidenceSet, Interval, NoInterval, sided, tail_of
+from abkit._sets import ConfidenceSet, Interval, NoInterval, sided, tail_of
+from abkit.evidence import BaseEffect
 from abkit.types import Alternative, Null, Relative, RelativeMethod
 
 SMALLEST, LARGEST = 1e-8, 1e8

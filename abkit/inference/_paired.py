@@ -9,7 +9,8 @@ import numpy as np
 
 from abkit import _check, _tails
 from abkit._check import Float64Array
-from abkit.evidence import BaseEffect, ConfidenceSet, TestResult, run_test, sided, tail_of
+from abkit._sets import ConfidenceSet, sided, tail_of
+from abkit.evidence import BaseEffect, TestResult, run_test
 from abkit.inference._mean_effect import MeanEffect
 from abkit.suffstats import CoMoments, Moments
 from abkit.types import Alternative, Null

@@ -11,7 +11,8 @@ import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.evidence import BaseEffect, ConfidenceSet, NoInterval, TestResult, run_test
+from abkit._sets import ConfidenceSet, NoInterval
+from abkit.evidence import BaseEffect, TestResult, run_test
 from abkit.inference._assignments import Design, Masks
 from abkit.inference._caution import mean_caution
 from abkit.inference._labels import grouped

@@ -17,7 +17,8 @@ from scipy.special import betainc, ndtri
 from abkit import _tails
 from abkit._check import Float64Array
 from abkit._roots import first_reached
-from abkit.evidence import BaseEffect, ConfidenceSet, HalfLines, Interval, WholeLine, tail_of
+from abkit._sets import ConfidenceSet, HalfLines, Interval, WholeLine, tail_of
+from abkit.evidence import BaseEffect
 from abkit.inference._mean_effect import MeanEffect
 from abkit.suffstats import Histogram
 from abkit.suffstats._base import IntArray

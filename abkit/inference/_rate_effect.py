@@ -9,7 +9,8 @@ from scipy.special import betainc, betaincc
 
 from abkit import _tails
 from abkit._roots import bisect
-from abkit.evidence import BaseEffect, ConfidenceSet, Interval, NoInterval, sided, tail_of
+from abkit._sets import ConfidenceSet, Interval, NoInterval, sided, tail_of
+from abkit.evidence import BaseEffect
 from abkit.inference._mean_effect import MeanEffect
 from abkit.types import Alternative, Null, Relative, RelativeMethod
 

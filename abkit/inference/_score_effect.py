@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from abkit import _tails
 from abkit._roots import crossing
-from abkit.evidence import Interval, tail_of
+from abkit._sets import Interval, tail_of
 from abkit.inference._inverted import checked_difference, standardise
 from abkit.inference._two_counts import TwoCounts
 from abkit.types import Alternative, Null, Relative

@@ -10,7 +10,8 @@ import numpy as np
 
 from abkit import _tails
 from abkit._check import Float64Array
-from abkit.evidence import BaseEffect, ConfidenceSet, TestResult, run_test, sided, tail_of
+from abkit._sets import ConfidenceSet, sided, tail_of
+from abkit.evidence import BaseEffect, TestResult, run_test
 from abkit.inference._paired import differences_of, pairs_of
 from abkit.inference._walsh import kth_sum, sums_of_pairs
 from abkit.types import Alternative, Null

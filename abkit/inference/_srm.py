@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from abkit import _check, _tails
-from abkit.evidence import finite_or_none
+from abkit._sets import finite_or_none
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from abkit._check import Float64Array
-from abkit.evidence import Interval, sided, tail_of
+from abkit._sets import Interval, sided, tail_of
 from abkit.types import Alternative
 
 #: Relative to the largest threshold: ties that rounding has broken are ties.

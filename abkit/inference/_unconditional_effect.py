@@ -11,7 +11,8 @@ import numpy as np
 
 from abkit import _tails
 from abkit._check import Float64Array
-from abkit.evidence import BaseEffect, ConfidenceSet, NoInterval, sided, tail_of
+from abkit._sets import ConfidenceSet, NoInterval, sided, tail_of
+from abkit.evidence import BaseEffect
 from abkit.inference._score_effect import ScoreEffect
 from abkit.inference._unconditional import (
     TIE,

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from abkit import _check
-from abkit.evidence import Interval
+from abkit._sets import Interval
 
 if TYPE_CHECKING:
     from abkit.sequential._design import Design

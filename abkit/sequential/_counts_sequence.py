@@ -12,7 +12,7 @@ from scipy.special import betainc, betaincc, expit, log_expit
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.evidence import finite_or_none
+from abkit._sets import finite_or_none
 from abkit.sequential._cumulative import in_order
 from abkit.sequential._dirichlet import log_dirichlet, log_jeffreys
 from abkit.sequential._mixture import tuning

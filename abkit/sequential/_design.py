@@ -14,7 +14,7 @@ from scipy.special import ndtr, ndtri
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.evidence import finite_or_none
+from abkit._sets import finite_or_none
 from abkit.sequential._analysis import Analysed
 from abkit.sequential._arguments import (
     lower_alpha,

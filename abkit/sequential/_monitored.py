@@ -10,7 +10,8 @@ from typing import Protocol
 from scipy.special import ndtri
 
 from abkit import _tails
-from abkit.evidence import BaseEffect, ConfidenceSet, Effect, Level, NoInterval, WholeLine, tail_of
+from abkit._sets import ConfidenceSet, Level, NoInterval, WholeLine, tail_of
+from abkit.evidence import BaseEffect, Effect
 from abkit.types import Alternative, Null, RelativeMethod
 
 

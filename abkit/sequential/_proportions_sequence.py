@@ -6,7 +6,7 @@ import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.evidence import Interval, Level
+from abkit._sets import Interval, Level
 from abkit.sequential._cumulative import in_order, pairs_of_looks
 from abkit.sequential._sequence import ConfidenceSequence
 from abkit.sequential._two_proportions import TwoProportionsEffect, two_proportions_effect

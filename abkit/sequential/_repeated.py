@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import log_ndtr, ndtri_exp
 
 from abkit._roots import secant
-from abkit.evidence import Interval, finite_or_none
+from abkit._sets import Interval, finite_or_none
 from abkit.sequential._boundaries import Side
 from abkit.sequential._canonical import NEAR, Looks, point_above, start
 from abkit.sequential._futility import go_on, log_type_one_error

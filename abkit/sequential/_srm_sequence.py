@@ -11,7 +11,7 @@ import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.evidence import finite_or_none
+from abkit._sets import finite_or_none
 from abkit.sequential._dirichlet import log_dirichlet
 from abkit.suffstats._base import IntArray, whole_numbers
 

@@ -17,7 +17,7 @@ from scipy.special import ndtri, ndtri_exp
 
 from abkit import _check
 from abkit._roots import secant
-from abkit.evidence import Interval
+from abkit._sets import Interval
 from abkit.sequential._canonical import Looks, walk
 
 if TYPE_CHECKING:

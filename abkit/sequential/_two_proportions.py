@@ -26,7 +26,8 @@ import numpy as np
 from abkit import _check
 from abkit._check import Float64Array
 from abkit._roots import crossing
-from abkit.evidence import BaseEffect, ConfidenceSet, Interval, NoInterval, sided, tail_of
+from abkit._sets import ConfidenceSet, Interval, NoInterval, sided, tail_of
+from abkit.evidence import BaseEffect
 from abkit.sequential._dirichlet import jeffreys_at_best
 from abkit.sequential._mixture import tuning
 from abkit.types import Alternative, Null, Relative, RelativeMethod

@@ -65,6 +65,13 @@ def test_every_checkpoint_is_a_look() -> None:
             assert math.isclose(group.moments["spend"].m2[0, 0], sample.var() * len(sample), rel_tol=1e-12)
 
 
+def test_looks_at_statistics_are_not_said_to_be_open_ended() -> None:
+    notes = plan().trajectory(ab.Checkpoints(rows(), time="day")).notes()
+    assert not any("open-ended" in note for note in notes)
+    assert any("statistics, not rows" in note for note in notes)
+    assert not any("statistics, not rows" in note for note in plan().trajectory(ab.Checkpoints(rows()[3::4])).notes())
+
+
 def test_tables_of_every_kind(tmp_path: Path) -> None:
     frame = pd.DataFrame(rows())
     frame.to_parquet(tmp_path / "c.parquet")

@@ -14,9 +14,10 @@ import pytest
 import abkit as ab
 from abkit import metrics, sequential
 from abkit._schema import decision_schema, plan_schema
+from abkit._sets import Interval, NoInterval
 from abkit.adapters._analyze import read_statistics
 from abkit.adapters._trajectory import read_trajectory
-from abkit.evidence import EXACT, Interval, NoInterval
+from abkit.evidence import EXACT
 from abkit.logs import LogStatistics
 from abkit.sequential._boundaries import SHAPES, SPENDING
 from abkit.suffstats import CoMoments

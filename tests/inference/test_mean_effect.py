@@ -10,8 +10,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from abkit import HalfLines, Interval, WholeLine, relative
+from abkit._sets import set_to_dict, tail_of
 from abkit._tails import critical, pvalue
-from abkit.evidence import run_test, set_to_dict, tail_of
+from abkit.evidence import run_test
 from abkit.inference._mean_effect import MeanEffect, satterthwaite
 
 mp.mp.dps = 50

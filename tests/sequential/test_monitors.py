@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import abkit as ab
+from abkit._sets import Interval, Level, WholeLine, tail_of
 from abkit.errors import PlanError
-from abkit.evidence import Interval, Level, Sample, WholeLine, tail_of
+from abkit.evidence import Sample
 from abkit.inference import linear_effect, mean_arm
 from abkit.sequential import KINDS
 from abkit.sequential._anytime_valid import MixtureBound

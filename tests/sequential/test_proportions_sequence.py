@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import abkit as ab
-from abkit.evidence import Level
+from abkit._sets import Level
 from abkit.sequential._two_proportions import two_proportions_effect
 
 CONTROL, TREATMENT = ab.Counts([0, 90, 1000], [0, 9, 100]), ab.Counts([7, 110, 1200], [1, 20, 170])
