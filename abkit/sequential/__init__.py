@@ -11,7 +11,6 @@ from abkit.sequential._counts_sequence import CountSequence as CountSequence
 from abkit.sequential._counts_sequence import count_sequence as count_sequence
 from abkit.sequential._delayed import DelayedDesign as DelayedDesign
 from abkit.sequential._design import Design as Design
-from abkit.sequential._design import group_sequential_design as group_sequential_design
 from abkit.sequential._evalues import e_bh as e_bh
 from abkit.sequential._evalues import e_lond as e_lond
 from abkit.sequential._evalues import e_to_p as e_to_p
@@ -19,6 +18,7 @@ from abkit.sequential._evalues import merge_evalues as merge_evalues
 from abkit.sequential._evalues import p_to_e as p_to_e
 from abkit.sequential._fixed_horizon import FixedHorizon as FixedHorizon
 from abkit.sequential._group_sequential import GroupSequential as GroupSequential
+from abkit.sequential._group_sequential_design import group_sequential_design as group_sequential_design
 from abkit.sequential._linear_sequence import anytime_f_test as anytime_f_test
 from abkit.sequential._linear_sequence import linear_sequence as linear_sequence
 from abkit.sequential._look import Look as Look

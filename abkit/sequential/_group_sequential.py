@@ -15,7 +15,8 @@ from abkit import _check
 from abkit.errors import PlanError
 from abkit.evidence import PLANNED, Effect
 from abkit.sequential._boundaries import SPENDING, NothingLeftError
-from abkit.sequential._design import Design, group_sequential_design
+from abkit.sequential._design import Design
+from abkit.sequential._group_sequential_design import group_sequential_design
 from abkit.sequential._look import Look
 from abkit.sequential._monitored import MonitoredEffect
 

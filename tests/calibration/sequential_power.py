@@ -11,11 +11,10 @@ import numpy as np
 from scipy.special import ndtri
 
 from abkit._roots import bisect
-from abkit.sequential import _mixture
+from abkit.sequential import _mixture, group_sequential_design
 from abkit.sequential._betting import Wager
 from abkit.sequential._bounded import Bernstein
 from abkit.sequential._canonical import log_crossings, walk
-from abkit.sequential._design import group_sequential_design
 from tests.calibration import sequential_methods as methods
 from tests.calibration.sequential_designs import ALPHA, NORMAL, Array, Data, bernoulli, streams
 

@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 
 import abkit as ab
+from abkit.sequential import group_sequential_design
 from abkit.sequential._betting import Wager
 from abkit.sequential._bounded import Bernstein
-from abkit.sequential._design import group_sequential_design
 from tests.calibration import sequential_methods as methods
 from tests.calibration.sequential_designs import (
     ALPHA,

@@ -68,7 +68,8 @@ def test_two_looks_far_out_have_the_digits_of_an_integral():
             cuts = [-20, *(c - step for step in (8, 4, 2, 1, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01, 0))]
             exact = mp.quad(lambda y: mp.npdf(y) * mp.erfc((b - y * root) / rest) / 2, cuts)  # noqa: B023
             looks = walk([t, 1.0], [-INF, -INF], [c, b], (0.0, 0.0))
-            assert float(looks[1].log_above(b)) == pytest.approx(float(mp.log(exact)), abs=1e-9)  # the integral itself is good to 4e-10
+            # the integral itself is good to 4e-10
+            assert float(looks[1].log_above(b)) == pytest.approx(float(mp.log(exact)), abs=1e-9)
 
 
 def test_points_are_where_the_probability_is():
