@@ -68,8 +68,8 @@ class Side:
             return lambda constant: (*early, constant)
         multiples = np.array(self.information) / self.information[-1]
         multiples **= self._exponent()
-        multiples[sorted(self.skip)] = math.inf
-        return lambda constant: tuple((constant * multiples).tolist())
+        skipped = [k in self.skip for k in range(len(multiples))]
+        return lambda constant: tuple(np.where(skipped, math.inf, constant * multiples).tolist())
 
     def upper(self, lower: Sequence[float] | None) -> Bounds:
         """Upper bounds beside given lower ones; None: their mirror image."""

@@ -134,3 +134,8 @@ def test_coverage_at_all_looks_together():
     z = np.cumsum(rng.normal(0, 0.5, (4000, 4)), axis=1) / np.sqrt(np.arange(1, 5) / 4)
     missed = np.mean((np.abs(z) > design.critical_values).any(axis=1))
     assert abs(missed - 0.2) < 4 * 0.4 / math.sqrt(4000)
+
+
+def test_a_skipped_look_is_no_bound_for_a_statistic_of_zero():
+    design = ab.group_sequential_design(looks=3, boundary="pocock", skip=[1])
+    assert design.repeated([0.0, 0.0, 0.0]).pvalues == (1.0, 1.0, 1.0)
