@@ -244,7 +244,7 @@ class Experiment:
             has ended, so that every look measures the same effect on more units. Without it, totals are open-ended:
             each look has all rows so far, and as exposure grows the effect that is measured changes.
         until : time, optional
-            To when the log is complete; by default its last row.
+            To when the log is complete; by default its last row. Looks go on until then as long as windows are open.
 
         Returns
         -------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -120,7 +121,7 @@ class BandSequence(ConfidenceSequence):
         return np.minimum.accumulate(log_p) if running else log_p
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CdfBand:
     """The empirical distribution at each look and the distance within which the true one lies, everywhere and always.
 
@@ -147,7 +148,7 @@ class CdfBand:
     alpha: float
     n: IntArray
     radius: Float64Array
-    arm: Ordered = field(repr=False)
+    arm: Ordered
     method = "cdf-band"
     validity = "exact"
 
@@ -176,6 +177,21 @@ class CdfBand:
             return _log_p(self.evidence(q, *self.arm.counts(null)))
 
         return _sequence(self.alpha, self.n, self.arm.quantile(q), self.ends(q), log_p)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: the band's half-height at each look."""
+        sizes = {"n": self.n.tolist(), "radius": self.radius.tolist()}
+        return {"method": self.method, "validity": self.validity, "alpha": self.alpha, **sizes}
+
+    def __str__(self) -> str:
+        looks = f"{self.n.size:,} look{'s' * (self.n.size != 1)}, the last at {self.n[-1]:,}"
+        return (
+            f"{self.method}, {self.validity}, level {1 - self.alpha:g}: {looks}\n"
+            f"every share of values is within {self.radius[-1]:.4g} of that seen; .at(x) and .quantile(q) say where"
+        )
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def ends(self, q: float) -> tuple[Float64Array, Float64Array]:
         """Where the band passes q, at each look."""

@@ -129,7 +129,7 @@ def _of_one(name: str, data: object) -> Cumulative:
         data = data.moments()
     if not isinstance(data, Moments):
         raise TypeError(
-            f"`{name}` must be Moments or Counts, as the other variant is statistics; got {_check.show(data)}."
+            f"`{name}` must be Moments or Counts where statistics are given, of both variants; got {_check.show(data)}."
         )
     (n,) = in_order(name, data.n)
     mean, m2 = np.atleast_1d(np.asarray(data.mean)), np.atleast_1d(np.asarray(data.m2))

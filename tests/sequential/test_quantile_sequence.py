@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -254,3 +255,13 @@ def _distance(one, other):
     points = np.concatenate([one, other])
     shares = [np.searchsorted(np.sort(x), points, side="right") / x.size for x in (one, other)]
     return np.abs(shares[0] - shares[1]).max()
+
+
+def test_a_band_is_printed_in_two_lines_and_written_as_plain_values():
+    band = ab.confidence_sequence(np.arange(50.0), method="cdf-band")
+    assert repr(band).startswith(
+        "cdf-band, exact, level 0.95: 50 looks, the last at 50\nevery share of values is within"
+    )
+    assert json.loads(json.dumps(band.to_dict(), allow_nan=False))["n"][-1] == 50
+    both = ab.confidence_sequence(np.arange(50.0), np.arange(40.0), method="cdf-band")
+    assert repr(both).startswith("cdf-band, exact, level 0.95, two-sided: 1 look, the last at 90")
