@@ -67,7 +67,7 @@ def plot_boundary(trajectory: Trajectory, metric: str, variant: str, ax: Axes | 
     ax.plot(places, z, color=ESTIMATE, marker="o", markersize=3, label="statistic")
     _futility(ax, trajectory, metric, places)
     ax.axhline(0, color="0.6", linewidth=0.8)
-    ax.set_ylabel(f"{metric} of {variant}: standard errors from no effect")
+    ax.set_ylabel(f"{metric} of {variant}, in standard errors")
     in_time = places == list(trajectory.times)[-len(rows) :]
     ax.set_xlabel("time of the look" if in_time else "share of the planned information")
     ax.tick_params(axis="x", rotation=30 * in_time)
