@@ -68,11 +68,7 @@ class ExposureDays:
         """
         from abkit.adapters._plots import plot_exposure_days
 
-        chosen = (
-            _chosen("metric", metric, list(self.experiment.metrics)),
-            _chosen("variant", variant, self._treatments),
-        )
-        return plot_exposure_days(self, *chosen, ax)
+        return plot_exposure_days(self, *self.reports[0].chosen(metric, variant), ax)
 
     @property
     def _treatments(self) -> list[str]:
@@ -113,7 +109,7 @@ def daily_plan(experiment: Experiment, metrics: str | Sequence[str] | None) -> E
     """The plan with the metrics that are asked for, as they are on one day, for one look."""
     names = list(experiment.metrics) if metrics is None else list(_check.names("metrics", metrics))
     for name in names:
-        _chosen("metrics", name, list(experiment.metrics))
+        _check.choice("metrics", name, list(experiment.metrics))
     chosen = {name: _of_one_day(name, experiment.metrics[name]) for name in names}
     return replace(experiment, metrics=chosen, segments=(), monitor=FixedHorizon(experiment.monitor.total))
 
@@ -127,9 +123,3 @@ def _of_one_day(name: str, metric: Metric) -> Metric:
     if what:
         raise PlanError(f"`metrics.{name}` must not be {what}; name the metrics to be shown by day in `metrics`.")
     return replace(metric, covariates=())
-
-
-def _chosen(name: str, value: str | None, known: list[str]) -> str:
-    if (value is None and len(known) > 1) or (value is not None and value not in known):
-        raise PlanError(f"`{name}` must be one of {', '.join(known)}; got {value!r}.")
-    return value or known[0]

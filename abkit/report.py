@@ -102,6 +102,14 @@ class Report:
             f"the report has no {metric!r} of {variant!r}{f' in {segment!r}' * bool(segment)}; it has {listed}."
         )
 
+    def chosen(self, metric: str | None, variant: str | None) -> tuple[str, str]:
+        """The metric and the treatment that are meant; either may be None where there is one only."""
+        metrics, variants = list(self.experiment.metrics), self.variants[1:]
+        for name, value, known in (("metric", metric, metrics), ("variant", variant, variants)):
+            if (value is None and len(known) > 1) or (value is not None and value not in known):
+                raise PlanError(f"`{name}` must be one of {', '.join(known)}; got {value!r}.")
+        return metric or metrics[0], variant or variants[0]
+
     def compare_segments(self) -> tuple[SegmentComparison, ...]:
         """Per metric, treatment and segment column: whether effects differ, which are shown, and what is reversed."""
         from abkit.segments import compare_segments

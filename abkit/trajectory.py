@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abkit._sets import ConfidenceSet, finite_or_none
-from abkit.errors import PlanError
 from abkit.experiment import Experiment
 from abkit.logs import Group, TimedStatistics
 from abkit.report import MetricResult, Report, make_report
@@ -114,13 +113,13 @@ class Trajectory:
         """
         from abkit.adapters._plots import plot_trajectory
 
-        return plot_trajectory(self, *self._chosen(metric, variant), ax)
+        return plot_trajectory(self, *self.reports[-1].chosen(metric, variant), ax)
 
     def plot_boundary(self, metric: str | None = None, variant: str | None = None, ax: Axes | None = None) -> Axes:
         """The statistic at every look beside the critical values of the monitor; needs Matplotlib."""
         from abkit.adapters._plots import plot_boundary
 
-        return plot_boundary(self, *self._chosen(metric, variant), ax)
+        return plot_boundary(self, *self.reports[-1].chosen(metric, variant), ax)
 
     def rows(self, metric: str, variant: str) -> tuple[MetricResult, ...]:
         """One result at every look."""
@@ -138,14 +137,6 @@ class Trajectory:
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
-
-    def _chosen(self, metric: str | None, variant: str | None) -> tuple[str, str]:
-        report = self.reports[-1]
-        metrics, variants = list(self.experiment.metrics), report.variants[1:]
-        for name, value, known in (("metric", metric, metrics), ("variant", variant, variants)):
-            if (value is None and len(known) > 1) or (value is not None and value not in known):
-                raise PlanError(f"`{name}` must be one of {', '.join(known)}; got {value!r}.")
-        return metric or metrics[0], variant or variants[0]
 
     def _series(self) -> Iterator[list[dict[str, Any]]]:
         for last in self.reports[-1].results:

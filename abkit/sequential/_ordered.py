@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,26 +33,26 @@ class Snapshot:
         return sure / self.ends[-1], may / self.ends[-1]
 
 
-class Ordered:
+class Ordered(ABC):
     """One variant at each look."""
 
     n: IntArray
 
+    @abstractmethod
     def snapshot(self, look: int) -> Snapshot:
         """All that had been seen at a look."""
-        raise NotImplementedError
 
+    @abstractmethod
     def edges(self, ranks: IntArray) -> tuple[Float64Array, Float64Array]:
         """Edges of the value of each look's rank; infinite for ranks outside 1 to n."""
-        raise NotImplementedError
 
+    @abstractmethod
     def counts(self, x: float) -> tuple[IntArray, IntArray]:
         """At each look, how many values are surely below x, and how many may be at or below it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def middle(self, ranks: IntArray) -> Float64Array:
         """What the value of each look's rank counts as."""
-        raise NotImplementedError
 
     def quantile(self, q: float) -> Float64Array:
         """The sample quantile at each look, linear at rank q (n + 1/3) + 1/3 (Hyndman and Fan 1996, definition 8)."""

@@ -6,8 +6,6 @@ import runpy
 import sys
 from pathlib import Path
 
-import pytest
-
 EXAMPLE = Path(__file__).parents[2] / "examples" / "asos.py"
 DATA = Path(__file__).parents[3] / "shared" / "data" / "asos_digital_experiments.parquet"
 
@@ -18,7 +16,6 @@ def printed(path, monkeypatch, capsys):
     return capsys.readouterr().out
 
 
-@pytest.mark.skipif(not DATA.exists(), reason="the shared data are not beside the project")
 def test_what_turned_and_what_was_mismatched(monkeypatch, capsys):
     """What the fixed test says, counted once more in another way; the rest as the page shows it."""
     import duckdb

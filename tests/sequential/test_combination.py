@@ -12,22 +12,14 @@ from scipy.stats import norm
 
 import abkit as ab
 from tests.golden.read import cases
+from tests.sequential.rpact import design_of
 
 RPACT = [case for case in cases("stopping_rpact") if case["kind"] == "combined"]
 
 
 @pytest.mark.parametrize("case", RPACT)
 def test_as_rpact(case):
-    given_bounds = case["user_futility"] != [None]
-    design = ab.group_sequential_design(
-        alpha=case["alpha"],
-        sides=case["sides"],
-        information=150 * np.array(case["shares"]),
-        boundary=case["boundary"],
-        shape=case["shape"] or None,
-        futility=[*case["user_futility"], None] if given_bounds else None,
-        binding=given_bounds,
-    )
+    design = design_of(case, 150 * np.array(case["shares"]))
     seen = np.array(case["information"])
     steps = np.sqrt(np.diff(seen, prepend=0))
     stages = np.diff(np.array(case["z"]) * np.sqrt(seen), prepend=0) / steps

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import abkit as ab
 from tests.golden.read import cases
+from tests.sequential.rpact import design_of
 
 EXACT = [case for case in cases("stopping_mvtnorm") if case["kind"] == "repeated"]
 RPACT = [case for case in cases("stopping_rpact") if case["kind"] == "stopped"]
@@ -37,16 +38,7 @@ def test_as_the_exact_trivariate_normal(case):
 
 @pytest.mark.parametrize("case", RPACT)
 def test_as_rpact(case):
-    given_bounds = case["user_futility"] != [None]
-    design = ab.group_sequential_design(
-        alpha=case["alpha"],
-        sides=case["sides"],
-        information=case["shares"],
-        boundary=case["boundary"],
-        shape=case["shape"] or None,
-        futility=[*case["user_futility"], None] if given_bounds else None,
-        binding=given_bounds,
-    )
+    design = design_of(case, case["shares"])
     result = design.repeated(case["z"], case["information"])
     for mine, theirs in zip(result.pvalues, case["repeated_pvalues"], strict=True):
         assert mine == pytest.approx(theirs, abs=2e-6) or theirs > 0.499  # where rpact stops to search

@@ -13,6 +13,7 @@ from scipy.stats import kstest, multivariate_normal, norm
 import abkit as ab
 from abkit.sequential._stagewise import Path, after_stopping
 from tests.golden.read import cases
+from tests.sequential.rpact import design_of
 
 EXACT = [case for case in cases("stopping_mvtnorm") if case["kind"] == "stopped"]
 RPACT = [case for case in cases("stopping_rpact") if case["kind"] == "stopped"]
@@ -34,16 +35,7 @@ def test_as_the_exact_trivariate_normal(case):
 
 @pytest.mark.parametrize("case", RPACT)
 def test_as_rpact(case):
-    given_bounds = case["user_futility"] != [None]
-    design = ab.group_sequential_design(
-        alpha=case["alpha"],
-        sides=case["sides"],
-        information=case["shares"],
-        boundary=case["boundary"],
-        shape=case["shape"] or None,
-        futility=[*case["user_futility"], None] if given_bounds else None,
-        binding=given_bounds,
-    )
+    design = design_of(case, case["shares"])
     result = design.stopped(case["z"], case["information"])
     low, high = result.interval()
     assert design.critical_values == pytest.approx(case["critical_values"], abs=1e-6)
