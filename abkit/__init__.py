@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from abkit._lazy import attach
 
 if TYPE_CHECKING:
+    from abkit import power as power
+    from abkit import simulate as simulate
     from abkit._sets import HalfLines as HalfLines
     from abkit._sets import Interval as Interval
     from abkit._sets import NoInterval as NoInterval
@@ -178,10 +180,11 @@ _HOMES = {
     "abkit.trajectory": ("Trajectory",),
     "abkit.types": ("ROWS", "Cap", "Sum", "relative"),
 }
+_MODULES = ("power", "simulate")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = [*sorted(_HOME_OF), "__version__"]  # noqa: PLE0604 - the names are text
-__getattr__ = attach(__name__, _HOME_OF)
+__all__ = [*sorted(_HOME_OF), *_MODULES, "__version__"]  # noqa: PLE0604 - the names are text
+__getattr__ = attach(__name__, _HOME_OF, _MODULES)
 
 
 def __dir__() -> list[str]:

@@ -1,0 +1,1 @@
+"""How many units, how large an effect, how much power: any two give the third."""
