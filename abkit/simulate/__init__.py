@@ -1,1 +1,21 @@
 """Logs whose truth is known, and what a plan really does with them."""
+
+from typing import TYPE_CHECKING
+
+from abkit._lazy import attach
+
+if TYPE_CHECKING:
+    from abkit.simulate._scenario import Scenario as Scenario
+    from abkit.simulate._scenario import default_scenarios as default_scenarios
+
+_HOME_OF = {
+    "Scenario": "abkit.simulate._scenario",
+    "default_scenarios": "abkit.simulate._scenario",
+}
+
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605 - the names are text
+__getattr__ = attach(__name__, _HOME_OF)
+
+
+def __dir__() -> list[str]:
+    return __all__
