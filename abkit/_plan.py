@@ -52,12 +52,15 @@ def write_plan(experiment: Experiment) -> dict[str, Any]:
     return {"schema": SCHEMA, **{name: _plain(value) for name, value in plain.items()}}
 
 
-def _read_margin(value: object) -> object:
-    if not isinstance(value, Mapping):
-        return value
-    if set(value) == {"relative"}:
-        return Relative(value["relative"])
-    raise PlanError(f"`margin` must be a number, or relative: share; got {_check.show(dict(value))}.")
+def _read_size(name: str) -> Callable[[object], object]:
+    def read(value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        if set(value) == {"relative"}:
+            return Relative(value["relative"])
+        raise PlanError(f"`{name}` must be a number, or relative: share; got {_check.show(dict(value))}.")
+
+    return read
 
 
 def _read_cap(name: str) -> Callable[[object], object]:
@@ -75,7 +78,8 @@ def _read_covariates(value: object) -> object:
 
 
 _METRIC_FIELDS: dict[str, Callable[[object], object]] = {
-    "margin": _read_margin,
+    "margin": _read_size("margin"),
+    "mde": _read_size("mde"),
     "cap": _read_cap("cap"),
     "denominator_cap": _read_cap("denominator_cap"),
     "covariates": _read_covariates,

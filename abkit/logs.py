@@ -109,15 +109,20 @@ class Distribution(CoMoments):
     all of them. The quantile is that of the whole variant, within segments too, so that their co-moments add up to
     those of the variant: a segment's design effect is that of its values below this one place, wherever its own
     quantile is.
+
+    `moved` is by how much the values exceed those of the histogram, as a treatment that is planned for moves them.
     """
 
     histogram: Histogram
+    moved: float = 0.0
 
     def __add__(self, other: CoMoments) -> CoMoments:
         if not isinstance(other, Distribution):
             return NotImplemented
+        if other.moved != self.moved:
+            raise ValueError(f"`other` must have its values moved by {self.moved:g}; got {other.moved:g}.")
         both = CoMoments.__add__(self, other)
-        return Distribution(both.n, both.mean, both.m2, both.names, self.histogram + other.histogram)
+        return Distribution(both.n, both.mean, both.m2, both.names, self.histogram + other.histogram, self.moved)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -245,3 +250,18 @@ class DailyStatistics:
     statistics: tuple[LogStatistics, ...]
     every: float
     window: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class History:
+    """What units were like before an experiment, all of them pooled: the statistics of each metric by its name.
+
+    With times, one entry for the end of each period, of all units seen so far with all of their rows so far, as an
+    experiment of that length measures them; `every` is how many days a period has, or numbers of the column. Without,
+    one entry, and `every` is None. A metric that has no statistics through time is in the last entry only.
+    """
+
+    units: tuple[int, ...]
+    statistics: tuple[dict[str, CoMoments], ...]
+    every: float | None
+    notes: tuple[str, ...] = ()

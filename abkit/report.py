@@ -256,6 +256,7 @@ class Comparison:
         return MetricResult(*shared, test, None, _kept(metric, c, t))
 
     def _test(self, metric: Metric, control: CoMoments, treatment: CoMoments, variant: str) -> TestResult:
+        metric.check_values(control, treatment)
         sample = replace(metric.sample(control, treatment), share=self._share(variant))
         method, effect = self.experiment.monitor.monitored(*metric.effect(control, treatment), sample, self.look)
         caution = effect.caution or (None if effect.validity == EXACT else metric.caution(control, treatment))

@@ -139,7 +139,7 @@ def test_a_plan_survives_a_file(plan: ab.Experiment, suffix: str, tmp_path: Path
 def test_every_field_is_in_the_dict_after_the_name_of_the_schema() -> None:
     assert list(FULL.to_dict()) == ["schema", *(field.name for field in fields(FULL))]
     assert list(FULL.to_dict()["metrics"]["capped"]) == [
-        "kind", "role", "direction", "margin", "covariates", "missing", "value", "cap",
+        "kind", "role", "direction", "margin", "mde", "covariates", "missing", "value", "cap",
     ]  # fmt: skip
 
 
@@ -307,7 +307,7 @@ def test_garbage_in_a_field_is_a_plan_or_one_sentence(name: str, value: Any) -> 
     assert len(said) < 500
 
 
-@given(st.sampled_from(["kind", "role", "direction", "margin", "covariates", "missing", "value", "cap"]), JSON)
+@given(st.sampled_from(["kind", "role", "direction", "margin", "mde", "covariates", "missing", "value", "cap"]), JSON)
 @settings(max_examples=80)
 def test_garbage_in_a_metric_is_a_plan_or_one_sentence(name: str, value: Any) -> None:
     said = read_or_refused({**SMALL.to_dict(), "metrics": {"m": {"kind": "mean", "value": "revenue", name: value}}})

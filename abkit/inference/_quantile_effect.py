@@ -71,6 +71,10 @@ class Confidence:
         """That of the same units with the opposite sign."""
         return Confidence(-self.values[::-1], self.tails[::-1, ::-1], -self.estimate)
 
+    def moved(self, by: float) -> Confidence:
+        """That of the same units with their values larger by a number."""
+        return Confidence(self.values + by, self.tails, self.estimate + by)
+
     def trimmed(self, tail: float) -> Confidence:
         """Without the values beyond which, on either side, lies at most `tail`; that counts as unknown."""
         low = int(np.searchsorted(self.tails[1], tail, "right"))
@@ -139,6 +143,10 @@ class QuantileEffect(BaseEffect):
     def df(self) -> float:
         """Infinite: no variance is estimated."""
         return math.inf
+
+    def moved(self, control: float, treatment: float) -> QuantileEffect:
+        """The effect where all values of the variants are larger by these numbers."""
+        return QuantileEffect(self.of_control.moved(control), self.of_treatment.moved(treatment))
 
     def statistic(self, null: Null) -> float:
         """The normal deviate of the two-sided p-value, on the side of the null that the smaller one-sided one names."""

@@ -104,7 +104,7 @@ class ScoreEffect(TwoCounts):
         return (t + moved) * (failures_c + moved) / ((c - moved) * (failures_t - moved))
 
 
-def restricted_variance(control: tuple[int, int], treatment: tuple[int, int], null: float) -> float:
+def restricted_variance(control: tuple[float, int], treatment: tuple[float, int], null: float) -> float:
     """Variance of the difference at the maximum of the likelihood with the treatment `null` >= 0 above the control.
 
     Both counts are (successes, n).
@@ -123,7 +123,7 @@ def restricted_variance(control: tuple[int, int], treatment: tuple[int, int], nu
     return p * (1 - p) / n_c + (p + null) * (room - p) / n_t
 
 
-def _restricted_control(c: int, failures_c: int, t: int, failures_t: int, null: float, room: float) -> float:
+def _restricted_control(c: float, failures_c: float, t: float, failures_t: float, null: float, room: float) -> float:
     """Where c/p + t/(p + null) = failures_c/(1 - p) + failures_t/(room - p) in the lower half of (0, room)."""
     if c == 0 and t * room <= null * (failures_c * room + failures_t):
         return 0.0
@@ -144,7 +144,7 @@ def _restricted_control(c: int, failures_c: int, t: int, failures_t: int, null: 
         p = following
 
 
-def _harmonic(a: int, x: float, b: int, y: float) -> tuple[float, float]:
+def _harmonic(a: float, x: float, b: float, y: float) -> tuple[float, float]:
     """1 / (a/x + b/y), and its derivative where x and y move together."""
     if a == 0:
         return y / b, 1 / b

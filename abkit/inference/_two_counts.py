@@ -13,11 +13,14 @@ from abkit.suffstats import Counts
 
 @dataclass(frozen=True, slots=True)
 class TwoCounts(InvertedEffect):
-    """Two counts with their exact gaps, and the ends of Newcombe's hybrid interval."""
+    """Two counts with their exact gaps, and the ends of Newcombe's hybrid interval.
 
-    successes_control: int
+    Successes are whole numbers, except those of hypothetical units.
+    """
+
+    successes_control: float
     n_control: int
-    successes_treatment: int
+    successes_treatment: float
     n_treatment: int
 
     @property
@@ -57,9 +60,9 @@ class TwoCounts(InvertedEffect):
     def gap(self, null: float, share: float = 0.0) -> float:
         """Treatment - (1 + share) control - null, rounded once: whole numbers lose nothing near an end of the range."""
         (a, b), (r, s) = null.as_integer_ratio(), share.as_integer_ratio()
-        of_control = (r + s) * self.successes_control * self.n_treatment
-        difference = s * self.successes_treatment * self.n_control - of_control
-        both = s * self.n_control * self.n_treatment
+        (c, u), (t, v) = self.successes_control.as_integer_ratio(), self.successes_treatment.as_integer_ratio()
+        difference = s * t * u * self.n_control - (r + s) * c * v * self.n_treatment
+        both = s * u * v * self.n_control * self.n_treatment
         return (b * difference - a * both) / (b * both)
 
     def hybrid(self, z: float) -> float:
@@ -79,7 +82,7 @@ class TwoCounts(InvertedEffect):
         return wilson_reach(failures, self.n_treatment, z), wilson_reach(self.successes_control, self.n_control, z)
 
 
-def wilson_reach(successes: int, n: int, z: float) -> float:
+def wilson_reach(successes: float, n: int, z: float) -> float:
     """How far Wilson's lower limit lies below the proportion (Wilson 1927, JASA 22(158))."""
     lean = z * (n - 2 * successes) / (2 * n)
     variance = successes * (n - successes) / n

@@ -180,7 +180,7 @@ class _Side:
     def _frontiers(self, stretches: IntArray) -> IntArray:
         c = self.counts
         if self.order == "boschloo":
-            return fisher_frontier(c.successes_control, c.n_control, c.successes_treatment, c.n_treatment)
+            return fisher_frontier(int(c.successes_control), c.n_control, int(c.successes_treatment), c.n_treatment)
         middles = stretches / round(1 / self._width)
         observed = np.array([c.statistic(float(middle)) for middle in middles])
         thresholds = observed - TIE * np.maximum(1.0, np.abs(observed))

@@ -10,6 +10,7 @@ from abkit.evidence import Effect
 from abkit.inference import Arm, linear_effect, mean_arm
 from abkit.logs import Variable
 from abkit.metrics._metric import Metric, checked_cap, require_units
+from abkit.metrics._shifted import moved
 from abkit.suffstats import CoMoments
 from abkit.types import Cap
 
@@ -24,7 +25,7 @@ class Mean(Metric):
         The column; where a unit has several rows they are added up. `ROWS` counts them.
     cap : Cap, optional
         Units above the threshold count as the threshold.
-    role, direction, margin, covariates, missing
+    role, direction, margin, mde, covariates, missing
         See `Metric`.
 
     Notes
@@ -57,6 +58,10 @@ class Mean(Metric):
         require_units(control, treatment)
         method = "welch, covariate-adjusted" if self.covariates else "welch"
         return method, linear_effect(mean_arm(control), mean_arm(treatment))
+
+    def _shifted(self, moments: CoMoments, size: float) -> CoMoments:
+        """Every unit's total by as much."""
+        return moved(moments, float(moments.mean[0]) + size)
 
     def _arm(self, moments: CoMoments) -> Arm:
         return mean_arm(moments)

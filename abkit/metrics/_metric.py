@@ -13,6 +13,7 @@ from abkit.evidence import Effect, Sample
 from abkit.inference import Arm, linear_caution
 from abkit.inference._caution import Shape
 from abkit.logs import Block, ThirdMoments, Variable
+from abkit.metrics._shifted import size_of
 from abkit.sequential import _guard
 from abkit.suffstats import CoMoments
 from abkit.types import DIRECTIONS, MISSING, ROLES, ROWS, Cap, Covariate, Direction, Missing, Null, Relative, Role, Sum
@@ -35,6 +36,9 @@ class Metric(ABC):
     margin : float or Relative, optional
         A size, at least 0, in the metric's unit or as a share of the control's mean: the largest harm that a
         guardrail tolerates (required there), or the smallest gain that counts for a success (0 by default).
+    mde : float or Relative, optional
+        A size, above 0, in the metric's unit or as a share of the control's mean: the gain of a success metric, or the
+        harm of a deterioration metric, that is worth detecting. Used by planning only. A guardrail's is its margin.
     covariates : str, Sum, or a list of them
         Pre-period columns that explain the metric; what the treatment may have changed must not be among them.
         A name is a column with one value per unit, `Sum(name)` one whose rows are added up.
@@ -46,6 +50,7 @@ class Metric(ABC):
     role: Role = "success"
     direction: Direction = "increase"
     margin: float | Relative | None = None
+    mde: float | Relative | None = None
     covariates: Covariate | Sequence[Covariate] = ()
     missing: Missing | None = None
 
@@ -60,6 +65,7 @@ class Metric(ABC):
         if self.missing is not None:
             _check.choice("missing", self.missing, MISSING)
         object.__setattr__(self, "margin", self._checked_margin())
+        object.__setattr__(self, "mde", self._checked_mde())
         object.__setattr__(self, "covariates", _checked_covariates(self.covariates))
         self._check()
 
@@ -80,6 +86,41 @@ class Metric(ABC):
         ValueError
             The statistics are too few or too degenerate for an effect; the message says why.
         """
+
+    def check_values(self, control: CoMoments, treatment: CoMoments) -> None:  # noqa: B027
+        """Refuse statistics that no values of this kind of metric have; hypothetical ones need not be of values.
+
+        Raises
+        ------
+        ValueError
+            The message says what is impossible.
+        """
+
+    def shifted(self, moments: CoMoments, effect: Null) -> CoMoments:
+        """The statistics of as many units under a treatment with this true effect.
+
+        Parameters
+        ----------
+        moments : CoMoments
+            One variant's statistics of this metric's block; of a paired metric those of the pairs.
+        effect : float or Relative
+            On the scale of the estimate, or as a share of the size of the variant's own value.
+
+        Returns
+        -------
+        CoMoments
+            Of the same class. Covariates stay as they are, and so do the shape and the correlations of the outcome.
+
+        Raises
+        ------
+        ValueError
+            An effect that this kind of metric cannot have: a rate outside 0 to 1, a share of zero, an infinite mean.
+        """
+        return self._shifted(moments, size_of(effect, self.values(moments, moments)[0]))
+
+    @abstractmethod
+    def _shifted(self, moments: CoMoments, size: float) -> CoMoments:
+        """The statistics with the variant's value moved by this size."""
 
     def caution(self, control: CoMoments, treatment: CoMoments) -> str | None:
         """Why the test's error rate may miss its nominal level with statistics like these, where they show it."""
@@ -149,6 +190,19 @@ class Metric(ABC):
             _check.at_least("margin", self.margin.value, 0)
             return self.margin
         return _check.at_least("margin", self.margin, 0)
+
+    def _checked_mde(self) -> float | Relative | None:
+        if self.mde is None:
+            return None
+        if self.role in ("guardrail", "quality"):
+            instead = "its margin is the harm to detect" if self.role == "guardrail" else "it must not differ at all"
+            raise ValueError(f"`mde` must not be given for a {self.role} metric: {instead}.")
+        size, margin = (value.value if isinstance(value, Relative) else value for value in (self.mde, self.margin))
+        size = _check.within("mde", size, 0, math.inf)
+        alike = isinstance(self.mde, Relative) == isinstance(self.margin, Relative)
+        if margin is not None and alike and not size > margin:
+            raise ValueError(f"`mde` must be above the margin, {margin:g}; got {size:g}: no test finds less.")
+        return Relative(size) if isinstance(self.mde, Relative) else size
 
 
 def require_units(control: CoMoments, treatment: CoMoments) -> None:

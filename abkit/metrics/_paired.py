@@ -13,6 +13,7 @@ from abkit.evidence import Effect, Sample
 from abkit.inference import paired_test
 from abkit.logs import Variable
 from abkit.metrics._metric import Metric
+from abkit.metrics._shifted import moved
 from abkit.suffstats import CoMoments
 
 ROUNDING = 1e-12
@@ -29,7 +30,7 @@ class Paired(Metric):
     denominator : str, optional
         A column, or `ROWS`: the metric is then total over total, as in `Ratio`, such as the mean of a row, with
         the units as clusters. For rows that were randomised within blocks, such as regions, days or mailing routes.
-    role, direction, margin, missing
+    role, direction, margin, mde, missing
         See `Metric`. There are no covariates: each unit is compared with itself.
 
     Notes
@@ -92,6 +93,14 @@ class Paired(Metric):
             if total == 0:
                 raise ValueError(f"the denominator `{self.denominator}` adds up to zero in the {variant}")
         return "paired ratio", paired_test(shares_of_pairs(treatment)).effect
+
+    def _shifted(self, moments: CoMoments, size: float) -> CoMoments:
+        """Every unit's value under the treatment, so that the difference becomes the effect; a ratio as in `Ratio`."""
+        control, treatment = self.values(moments, moments)
+        new = control + size
+        if self.denominator is None:
+            return moved(moments, new, place=1)
+        return moved(moments, new * float(moments.mean[3]), np.array([1.0, new - treatment]), place=2)
 
     def sample(self, control: CoMoments, treatment: CoMoments) -> Sample:
         """The pairs, which are the units of both variants."""

@@ -12,8 +12,11 @@ from abkit.inference._caution import Shape, shape_of_sum
 from abkit.inference._score_effect import ScoreEffect
 from abkit.logs import Variable
 from abkit.metrics._metric import Metric, lent_skewness, require_units
+from abkit.metrics._shifted import stretched
 from abkit.suffstats import CoMoments, Counts
 from abkit.types import ROWS
+
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Proportion(Metric):
     ----------
     value : str
         A column of 0 and 1, or of booleans; a unit succeeds if any of its rows does.
-    role, direction, margin, covariates, missing
+    role, direction, margin, mde, covariates, missing
         See `Metric`.
 
     Notes
@@ -45,8 +48,9 @@ class Proportion(Metric):
         _check.text("value", self.value)
         if self.value == ROWS:
             raise ValueError("`value` must be a column of 0 and 1; got ROWS.")
-        if isinstance(self.margin, float) and not self.margin < 1:
-            raise ValueError(f"`margin` must be below 1; got {self.margin:g}. In per cent it is {self.margin / 100:g}.")
+        for name, size in (("margin", self.margin), ("mde", self.mde)):
+            if isinstance(size, float) and not size < 1:
+                raise ValueError(f"`{name}` must be below 1; got {size:g}. In per cent it is {size / 100:g}.")
 
     def outcomes(self) -> tuple[Variable, ...]:
         """One if any row of the unit has a one."""
@@ -57,8 +61,7 @@ class Proportion(Metric):
         if self.covariates:
             require_units(control, treatment)
             return "welch, covariate-adjusted", linear_effect(mean_arm(control), mean_arm(treatment))
-        c, t = _counts(control), _counts(treatment)
-        return "score", ScoreEffect(int(c.successes), int(c.n), int(t.successes), int(t.n))
+        return "score", ScoreEffect(_successes(control), int(control.n), _successes(treatment), int(treatment.n))
 
     def caution(self, control: CoMoments, treatment: CoMoments) -> str | None:
         """Of few successes or failures."""
@@ -73,9 +76,23 @@ class Proportion(Metric):
         counts = None if self.covariates else (_counts(control), _counts(treatment))
         return replace(super().sample(control, treatment), counts=counts)
 
+    def _shifted(self, moments: CoMoments, size: float) -> CoMoments:
+        """The rate, with the variance of a binomial one."""
+        rate = float(moments.mean[0]) + size
+        if not 0 <= rate <= 1:
+            raise ValueError(f"a rate of {moments.mean[0]:g} cannot change by {size:g}: it would be {rate:g}")
+        n = int(moments.n)
+        return stretched(moments, rate, n * rate * (1 - rate) if n > 1 else 0.0)
+
     def _events(self, moments: CoMoments) -> int:
         counts = _counts(moments)
         return min(int(counts.successes), int(counts.n - counts.successes))
+
+
+def _successes(moments: CoMoments) -> float:
+    """A whole number where rounding alone keeps it from being one; of hypothetical units there may be parts."""
+    found = int(moments.n) * float(moments.mean[0])
+    return whole if abs(found - (whole := round(found))) <= ROUNDING * max(whole, 1) else found
 
 
 def _counts(moments: CoMoments) -> Counts:

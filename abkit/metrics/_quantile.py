@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -37,7 +37,7 @@ class Quantile(Metric):
     accuracy : float
         Largest relative error of the values reported, at least 1e-5 and below 0.5. The engine counts values in
         logarithmic buckets, and only the counts come back.
-    role, direction, margin, missing
+    role, direction, margin, mde, missing
         See `Metric`. There are no covariates: a quantile is not adjusted by them.
 
     Notes
@@ -89,7 +89,8 @@ class Quantile(Metric):
         effects = [design_effect(c), design_effect(t)]
         if min(effects) == 0:
             raise ValueError("every unit has the same share of its values below the quantile, which has no variance")
-        return "quantile", quantile_effect(c.histogram, t.histogram, self.q, *effects)
+        effect = quantile_effect(c.histogram, t.histogram, self.q, *effects)
+        return "quantile", effect.moved(c.moved, t.moved) if c.moved or t.moved else effect
 
     def caution(self, control: CoMoments, treatment: CoMoments) -> str | None:
         """Of few values beyond the quantile."""
@@ -98,7 +99,13 @@ class Quantile(Metric):
 
     def of(self, moments: CoMoments) -> float:
         """The quantile itself."""
-        return _distribution(moments).histogram.quantile(self.q)
+        found = _distribution(moments)
+        return found.histogram.quantile(self.q) + found.moved
+
+    def _shifted(self, moments: CoMoments, size: float) -> CoMoments:
+        """Every value by as much: the buckets keep their counts, at other places."""
+        found = _distribution(moments)
+        return replace(found, moved=found.moved + size)
 
 
 def design_effect(distribution: Distribution) -> float:

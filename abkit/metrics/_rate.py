@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from abkit import _check
 from abkit.evidence import Effect
 from abkit.inference import Arm, few_for_delta, quasi_effect
@@ -13,6 +15,7 @@ from abkit.logs import Variable
 from abkit.metrics._mean import Mean
 from abkit.metrics._metric import Metric, checked_cap, require_units
 from abkit.metrics._ratio import arm_of_ratio
+from abkit.metrics._shifted import squares_of_counts, stretched
 from abkit.suffstats import CoMoments
 from abkit.types import ROWS, Cap
 
@@ -29,7 +32,7 @@ class Count(Mean):
         The column of counts; where a unit has several rows they are added up. `ROWS` counts the rows themselves.
     cap : Cap, optional
         Units above the threshold count as the threshold.
-    role, direction, margin, covariates, missing
+    role, direction, margin, mde, covariates, missing
         See `Metric`.
 
     Notes
@@ -50,8 +53,17 @@ class Count(Mean):
 
     def effect(self, control: CoMoments, treatment: CoMoments) -> tuple[str, Effect]:
         """Difference of the events per unit, adjusted where there are covariates."""
-        _require_counts(self.value, self.cap, control, treatment)
         return _method(self), super().effect(control, treatment)[1]
+
+    def check_values(self, control: CoMoments, treatment: CoMoments) -> None:
+        """Refuse sums that counts do not have."""
+        _require_counts(self.value, self.cap, control, treatment)
+
+    def _shifted(self, moments: CoMoments, size: float) -> CoMoments:
+        """Every unit's rate of events by the same factor, with the variance of counts about these rates."""
+        mean = float(moments.mean[0])
+        new = _checked_mean(mean, mean + size)
+        return stretched(moments, new, squares_of_counts(float(moments.m2[0, 0]), int(moments.n), mean, new))
 
 
 @dataclass(frozen=True)
@@ -66,7 +78,7 @@ class Rate(Metric):
         The column of what the events are counted in, never negative, added up likewise. `ROWS` counts rows.
     cap : Cap, optional
         Units with more events than the threshold count as the threshold.
-    role, direction, margin, covariates, missing
+    role, direction, margin, mde, covariates, missing
         See `Metric`.
 
     Notes
@@ -104,11 +116,14 @@ class Rate(Metric):
     def effect(self, control: CoMoments, treatment: CoMoments) -> tuple[str, Effect]:
         """Difference of the rates by quasi-likelihood, adjusted where there are covariates."""
         require_units(control, treatment)
-        _require_counts(self.value, self.cap, control, treatment)
         for variant, moments in (("control", control), ("treatment", treatment)):
             if not moments.mean[1] > 0:
                 raise ValueError(f"the exposure `{self.exposure}` does not add up to more than zero in the {variant}")
         return _method(self), quasi_effect(control, treatment)
+
+    def check_values(self, control: CoMoments, treatment: CoMoments) -> None:
+        """Refuse sums that counts do not have."""
+        _require_counts(self.value, self.cap, control, treatment)
 
     def caution(self, control: CoMoments, treatment: CoMoments) -> str | None:
         """Of few units, or of a skewed estimate."""
@@ -118,8 +133,23 @@ class Rate(Metric):
         """All events over all exposure; nan where there is none."""
         return float(moments.mean[0]) / float(moments.mean[1]) if moments.mean[1] else math.nan
 
+    def _shifted(self, moments: CoMoments, size: float) -> CoMoments:
+        """As for `Count`, in each unit's deviation from what its exposure lets expect."""
+        mean, exposure = moments.mean[:2].tolist()
+        rate, new = self.of(moments), _checked_mean(mean, mean + size * exposure)
+        residual = np.array([1.0, -rate])
+        squares = max(float(residual @ moments.m2[:2, :2] @ residual), 0.0)
+        return stretched(moments, new, squares_of_counts(squares, int(moments.n), mean, new), (rate, rate + size))
+
     def _arm(self, moments: CoMoments) -> Arm | None:
         return arm_of_ratio(moments)
+
+
+def _checked_mean(mean: float, new: float) -> float:
+    """Events are never negative."""
+    if not min(mean, new) >= 0:
+        raise ValueError(f"{mean:g} events per unit cannot become {new:g}")
+    return new
 
 
 def _method(metric: Metric) -> str:

@@ -6,11 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from abkit import _check
 from abkit.evidence import Effect
 from abkit.inference import Arm, few_for_delta, linear_effect, ratio_arm
 from abkit.logs import Variable
 from abkit.metrics._metric import Metric, checked_cap, require_units
+from abkit.metrics._shifted import moved
 from abkit.suffstats import CoMoments
 from abkit.types import Cap
 
@@ -26,7 +29,7 @@ class Ratio(Metric):
         mean of a row, with the standard error clustered by unit.
     cap, denominator_cap : Cap, optional
         Caps of the units' numerators and denominators, each found on the same units.
-    role, direction, margin, covariates, missing
+    role, direction, margin, mde, covariates, missing
         See `Metric`.
 
     Notes
@@ -75,6 +78,10 @@ class Ratio(Metric):
     def of(self, moments: CoMoments) -> float:
         """The ratio of the means; nan where the denominator's is zero."""
         return float(moments.mean[0]) / float(moments.mean[1]) if moments.mean[1] else math.nan
+
+    def _shifted(self, moments: CoMoments, size: float) -> CoMoments:
+        """Every unit's numerator by so many of its denominators: the linearised ratio keeps its variance."""
+        return moved(moments, float(moments.mean[0]) + size * float(moments.mean[1]), np.array([1.0, size]))
 
     def _arm(self, moments: CoMoments) -> Arm | None:
         return arm_of_ratio(moments)

@@ -10,6 +10,7 @@ from abkit.evidence import Effect
 from abkit.inference import Arm, linear_effect, mean_arm
 from abkit.logs import Variable
 from abkit.metrics._metric import Metric, require_units
+from abkit.metrics._shifted import moved
 from abkit.suffstats import CoMoments
 from abkit.types import ROWS
 
@@ -28,7 +29,7 @@ class Trend(Metric):
     days : int
         Over how many days, at least 2. Every unit must have been followed that long: leave out those exposed later,
         by the plan's `exposure` column.
-    role, direction, margin, covariates, missing
+    role, direction, margin, mde, covariates, missing
         See `Metric`. Often "quality" or "deterioration": a metric that watches another.
 
     Notes
@@ -65,6 +66,10 @@ class Trend(Metric):
         require_units(control, treatment)
         method = "novelty, covariate-adjusted" if self.covariates else "novelty"
         return method, linear_effect(mean_arm(control), mean_arm(treatment))
+
+    def _shifted(self, moments: CoMoments, size: float) -> CoMoments:
+        """Every unit's slope by as much."""
+        return moved(moments, float(moments.mean[0]) + size)
 
     def _arm(self, moments: CoMoments) -> Arm:
         return mean_arm(moments)
