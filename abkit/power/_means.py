@@ -1,0 +1,145 @@
+"""Two means: t tests and the z test."""
+
+from __future__ import annotations
+
+from typing import Literal, Unpack
+
+import numpy as np
+
+from abkit import _check
+from abkit._check import Float64Array
+from abkit.power._question import Common, numbers, question
+from abkit.power._result import NoSolution, PowerResult
+from abkit.power._solve import Model, answer
+from abkit.power._statistic import Statistic
+
+_TESTS = ("welch", "student", "z")
+
+
+def two_means(
+    *,
+    n: object = None,
+    mde: object = None,
+    power: object = None,
+    sd: object,
+    sd_treatment: object = None,
+    baseline: object = None,
+    test: Literal["welch", "student", "z"] = "welch",
+    **common: Unpack[Common],
+) -> PowerResult | NoSolution:
+    """How many units a test of two means needs, how small a difference it finds, or with what power.
+
+    Answers: with two of the size, the effect and the power, what is the third?
+
+    Parameters
+    ----------
+    n : float or array, optional
+        Units of the control, more than 1.
+    mde : float, array, or Relative, optional
+        The true difference, treatment minus control, in the metric's unit; with `relative` a share of the baseline.
+        For non-inferiority and equivalence, where it is left out together with another, no difference.
+    power : float or array, optional
+        The chance that the test rejects, between 0 and 1. Two-sided tests reject on both sides.
+    sd : float or array
+        Standard deviation of a unit, above 0: of the control, and of the treatment too unless `sd_treatment`.
+    sd_treatment : float or array, optional
+        That of the treatment.
+    baseline : float or array, optional
+        The control's mean, not 0; needed for relative effects only.
+    test : {"welch", "student", "z"}
+        As `welch_test`, `student_test`, `z_test`.
+    relative, alpha, alternative, hypothesis, margin, ratio, monitor, looks
+        See `power.Common`.
+
+    Returns
+    -------
+    PowerResult or NoSolution
+
+    Raises
+    ------
+    ValueError, TypeError
+        An argument outside its domain, or not two of `n`, `mde` and `power`.
+
+    Notes
+    -----
+    The statistic is noncentral t [1]_ with drift (mde - null) / sqrt(s_T^2 / n_T + s_C^2 / n_C), exactly so for
+    Student's test of normal values with one variance, n_C + n_T - 2 degrees of freedom; for Welch's test nearly so,
+    with the degrees of freedom of Satterthwaite at the true variances, which for equal variances and sizes are the
+    same. Two one-sided tests share one estimated standard error (Owen's Q). Against a relative margin the contrast is
+    T - (1 + null) C, so that the baseline's own noise counts; against no margin a relative effect is just another unit.
+
+    Use `test="z"` where units are many. Not for skewed values of few units: simulate the test itself.
+
+    References
+    ----------
+    .. [1] Cohen 1988, Statistical Power Analysis, sec. 2; Johnson, Kotz and Balakrishnan 1995, vol. 2, ch. 31.
+
+    Examples
+    --------
+    >>> import abkit as ab
+    >>> result = ab.power.two_means(mde=0.5, sd=1.0, alpha=0.05, power=0.8)
+    >>> round(result.n_control, 5)
+    63.76561
+    >>> round(ab.power.two_means(n=100, sd=1.0, power=0.9).mde, 4)
+    0.4607
+    >>> round(ab.power.two_means(n=5000, baseline=40, sd=60, mde=ab.relative(0.05), ratio=1 / 9).power, 4)
+    0.1155
+    """
+    _check.choice("test", test, _TESTS)
+    asked, mde = question(mde, common)
+    control = numbers("sd", sd, 0)
+    treatment = control if sd_treatment is None else numbers("sd_treatment", sd_treatment, 0)
+    unit = baseline_size(baseline, relative=asked.relative)
+
+    def at(
+        n_c: Float64Array,
+        n_t: Float64Array,
+        mde: Float64Array,
+        null: Float64Array,
+        sd_c: Float64Array,
+        sd_t: Float64Array,
+        unit: Float64Array,
+    ) -> Statistic:
+        noise_c, noise_t = (_weight(asked.relative, null) * sd_c) ** 2 / n_c, sd_t**2 / n_t
+        drift = (mde - null) * unit / np.sqrt(noise_c + noise_t)
+        if test == "z" or asked.monitor is not None:
+            return Statistic(drift)
+        if test == "student":
+            pooled = ((n_c - 1) * sd_c**2 + (n_t - 1) * sd_t**2) / (n_c + n_t - 2)
+            null_noise = pooled * (_weight(asked.relative, null) ** 2 / n_c + 1 / n_t)
+            return Statistic(drift, np.sqrt(null_noise / (noise_c + noise_t)), n_c + n_t - 2)
+        df = (noise_c + noise_t) ** 2 / (noise_c**2 / (n_c - 1) + noise_t**2 / (n_t - 1))
+        return Statistic(drift, 1.0, df)
+
+    def best_ratio(
+        mde: Float64Array, null: Float64Array, sd_c: Float64Array, sd_t: Float64Array, unit: Float64Array
+    ) -> Float64Array:
+        return np.asarray(sd_t / (_weight(asked.relative, null) * sd_c) + 0 * (mde + unit))
+
+    few = test != "z" and asked.monitor is None
+    model = Model(at, (control, treatment, unit), best_ratio, _ASSUMED[test if few else "z"], fewest=float(few))
+    return answer("two_means", asked, model, n=n, mde=mde, power=power)
+
+
+def baseline_size(baseline: object, *, relative: bool) -> Float64Array:
+    """The size of the control's mean where effects are shares of it, else 1."""
+    if not relative:
+        return np.asarray(1.0)
+    if baseline is None:
+        raise ValueError("`baseline` must be given where effects are relative: the control's mean.")
+    size = np.abs(numbers("baseline", baseline))
+    if not np.all(size > 0):
+        raise ValueError("`baseline` must not be 0 where effects are relative; got 0.")
+    return size
+
+
+def _weight(relative: bool, null: Float64Array) -> Float64Array | float:
+    """The control's weight in the contrast that a relative null tests."""
+    return 1 + null if relative else 1.0
+
+
+_ASSUMED = {
+    "welch": ("Welch's t test of independent units; the statistic is noncentral t",),
+    "student": ("Student's t test of independent normal units with one variance",),
+    "z": ("a z test of independent units; the standard errors are known, or the units many",),
+}

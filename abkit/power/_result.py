@@ -1,0 +1,125 @@
+"""What a question about power is answered with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from abkit._check import Float64Array
+
+Number = float | Float64Array
+
+
+@dataclass(frozen=True, eq=False)
+class PowerResult:
+    """How many units, how large an effect, how much power: the two that were given, and the third.
+
+    Parameters
+    ----------
+    question : str
+        The name of the function.
+    solved : {"n", "mde", "power"}
+        Which of the three was not given.
+    n_control, n_treatment : float or float array
+        Units of each variant (at most, with a monitor); not rounded. Print rounds them up.
+    mde : float or float array
+        The true effect that the power is for, in the metric's unit or, where `relative`, as a share of the baseline.
+    power : float or float array
+        The chance that the test rejects.
+    alpha : float or float array
+        Of the test; with two sides of both together.
+    assumptions : tuple of str
+        What was taken to be so, one sentence each.
+    n_expected, n_expected_null : float or float array, optional
+        With a monitor that may stop early: units of all variants, on average, under `mde` and under the null.
+    relative : bool
+        Whether `mde` is a share of the baseline.
+    reasons : array of str, optional
+        Of arrays: why an element has no answer, else "".
+
+    Examples
+    --------
+    >>> import abkit as ab
+    >>> result = ab.power.two_means(mde=0.5, sd=1.0, power=0.8)
+    >>> round(result.n_control, 4), result.solved
+    (63.7656, 'n')
+    """
+
+    question: str
+    solved: str
+    n_control: Number
+    n_treatment: Number
+    mde: Number
+    power: Number
+    alpha: Number
+    assumptions: tuple[str, ...]
+    n_expected: Number | None = None
+    n_expected_null: Number | None = None
+    relative: bool = False
+    reasons: Any = None
+
+    @property
+    def n_total(self) -> Number:
+        """Units of both variants."""
+        return self.n_control + self.n_treatment
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; what has no answer is None."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+    def __str__(self) -> str:
+        if isinstance(self.n_control, np.ndarray) or isinstance(self.power, np.ndarray):
+            return f"{np.size(self.power):,} answers, solved for `{self.solved}`; `to_dict()` has them"
+        size = f"{self.mde:.4g}" if not self.relative else f"{self.mde:.4%} of the baseline"
+        n_c, n_t = (math.ceil(round(float(n), 6)) for n in (self.n_control, self.n_treatment))
+        found = f"{n_c:,} units of the control and {n_t:,} of the treatment find an effect of {size}"
+        lines = [f"{found} with a chance of {self.power:.4%} (alpha {self.alpha:g}); solved for `{self.solved}`"]
+        if self.n_expected is not None:
+            lines.append(
+                f"  stopping early, {math.ceil(self.n_expected):,} units of all variants on average under this effect, "
+                f"{math.ceil(self.n_expected_null or 0):,} under the null"
+            )
+        return "\n".join([*lines, *(f"  {sentence}" for sentence in self.assumptions)])
+
+
+@dataclass(frozen=True)
+class NoSolution:
+    """A request that no number answers, and why.
+
+    It has the fields of `PowerResult`, so that what was given can be read; what was asked is None.
+
+    Examples
+    --------
+    >>> import abkit as ab
+    >>> impossible = ab.power.two_means(mde=-0.5, sd=1.0, power=0.8, alternative="greater")
+    >>> print(impossible)
+    no `n`: an effect of -0.5 is not beyond the null of 0 in the direction of the test, so no number of units ...
+    """
+
+    question: str
+    solved: str
+    n_control: float | None
+    n_treatment: float | None
+    mde: float | None
+    power: float | None
+    alpha: float
+    assumptions: tuple[str, ...]
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**asdict(self), "assumptions": list(self.assumptions)}
+
+    def __str__(self) -> str:
+        return f"no `{self.solved}`: {self.reason}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [_plain(item) for item in value.tolist()] if value.ndim else _plain(value.item())
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
