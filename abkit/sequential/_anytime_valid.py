@@ -94,9 +94,18 @@ class AnytimeValid:
                 tune_at=self.tune_at,
                 sides=self.sides,
             )
+        return f"{method}, normal mixture", MonitoredEffect(effect.normal(), self._bound(sample))
+
+    def critical_values(self, tail: float, _look: Look, samples: Sequence[Sample]) -> tuple[float, ...]:
+        """The normal deviate whose one-sided p-value is `tail`, at each look; infinite during the burn-in.
+
+        Of the mixture: counts, which are compared exactly, have no such deviate.
+        """
+        return tuple(self._bound(sample).critical(tail) for sample in samples)
+
+    def _bound(self, sample: Sample) -> MixtureBound | Waiting:
         wait = burn_in(sample.units, sample.smaller, sample.events, sample.skewness)
-        bound = Waiting(wait) if wait else MixtureBound(self.at(sample.units), self.sides)
-        return f"{method}, normal mixture", MonitoredEffect(effect.normal(), bound)
+        return Waiting(wait) if wait else MixtureBound(self.at(sample.units), self.sides)
 
     def is_last(self, _look: Look) -> bool:
         """Never: there may always be another look."""

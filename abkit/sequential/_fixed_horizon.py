@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from abkit import _check, _tails
 from abkit.errors import PlanError
-from abkit.evidence import Effect
+from abkit.evidence import Effect, Sample
 from abkit.sequential._design import Design
 from abkit.sequential._look import Look
 
@@ -98,3 +98,7 @@ class FixedHorizon:
     def monitored(self, method: str, effect: Effect, _sample: object, _look: Look) -> tuple[str, Effect]:
         """The effect itself."""
         return method, effect
+
+    def critical_values(self, tail: float, _look: Look, samples: Sequence[Sample]) -> tuple[float, ...]:
+        """The normal deviate whose one-sided p-value is `tail`: every look is taken for the only one."""
+        return (_tails.critical(tail, math.inf),) * len(samples)

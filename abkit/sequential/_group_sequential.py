@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -13,7 +14,7 @@ from scipy.special import ndtr, ndtri
 
 from abkit import _check
 from abkit.errors import PlanError
-from abkit.evidence import PLANNED, Effect
+from abkit.evidence import PLANNED, Effect, Sample
 from abkit.sequential._boundaries import SPENDING, NothingLeftError
 from abkit.sequential._design import Design
 from abkit.sequential._group_sequential_design import group_sequential_design
@@ -153,6 +154,19 @@ class GroupSequential:
         """The effect against the boundary of this look."""
         return method, MonitoredEffect(effect.normal(), BoundaryBound(self, self.seen(look), self.is_last(look)))
 
+    def critical_values(self, tail: float, look: Look, samples: Sequence[Sample]) -> tuple[float, ...]:
+        """The normal deviate whose one-sided p-value is `tail`, at each look up to this one.
+
+        Raises
+        ------
+        PlanError
+            Looks that add nothing, which are one for this monitor.
+        """
+        seen = self.seen(look)
+        if len(seen) != len(samples):
+            raise PlanError(f"`units` must rise from look to look; got {len(samples)} looks, of which {len(seen)} do.")
+        return BoundaryBound(self, seen, self.is_last(look)).critical_values(tail)
+
     def seen(self, look: Look) -> tuple[float, ...]:
         """The share of all information at each look so far; looks without new units in between are one."""
         planned, k = self.planned, look.number
@@ -219,14 +233,19 @@ class BoundaryBound:
 
     def critical(self, tail: float) -> float:
         """The critical value of the design whose alpha is `tail` in each direction."""
+        return self.critical_values(tail)[-1]
+
+    def critical_values(self, tail: float) -> tuple[float, ...]:
+        """Those of the looks before, too: they do not move when another look is held."""
+        count = len(self.seen)
         if not tail > 0:
-            return math.inf
+            return (math.inf,) * count
         tail = min(tail, LARGEST_TAIL)  # a smaller deviate has p = 1
         try:
             design = _held(self.monitor, tail * self.monitor.sides, self.seen, is_last=self.is_last)
         except NothingLeftError:  # the fixed values of Haybittle and Peto alone err more often than this
-            return math.inf
-        return design.critical_values[len(self.seen) - 1]
+            return (math.inf,) * count
+        return design.critical_values[:count]
 
     def tail(self, deviate: float) -> float:
         """The smallest alpha, of one direction, whose boundary this deviate crosses at this look."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from abkit import _check
 from abkit._check import Float64Array
@@ -188,11 +189,17 @@ def srm_sequence(
     mixed = np.atleast_1d(_check.sample("concentration", concentration, ndim=(0, 1)))
     if not mixed.size or not np.all(mixed > 0):
         raise ValueError(f"`concentration` must be above 0; got {_check.show(concentration)}.")
-    used = shares > 0
-    each = [log_dirichlet(totals[:, used].astype(np.float64), shares[used], float(k)) for k in mixed]
+    return SrmSequence(variants, totals, shares, alpha, log_evidence(totals, shares, mixed))
+
+
+def log_evidence(
+    counts: IntArray | Float64Array, shares: Float64Array, concentrations: npt.ArrayLike = CONCENTRATIONS
+) -> Float64Array:
+    """Log of the Bayes factor against these shares, of any number of counts; variants are the last axis."""
+    used, mixed = shares > 0, np.asarray(concentrations, dtype=np.float64)
+    each = [log_dirichlet(counts[..., used].astype(np.float64), shares[used], float(k)) for k in mixed]
     log_evalue = np.logaddexp.reduce(each, axis=0) - math.log(mixed.size)
-    log_evalue = np.where(totals[:, ~used].any(axis=1), math.inf, log_evalue)
-    return SrmSequence(variants, totals, shares, alpha, log_evalue)
+    return np.where(counts[..., ~used].any(axis=-1), math.inf, log_evalue)
 
 
 def variant_counts(

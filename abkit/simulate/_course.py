@@ -1,0 +1,113 @@
+"""What is the same in every run of a scenario: the units at each look, and how the level of the outcome moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from abkit import _check
+from abkit._check import Float64Array
+from abkit.errors import PlanError
+from abkit.evidence import Sample
+from abkit.experiment import Experiment
+from abkit.sequential import AnytimeValid, GroupSequential, Look
+from abkit.simulate._scenario import Scenario, allocation_of
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Course:
+    """Units and levels at each look; variants are the last axis, the control first.
+
+    Parameters
+    ----------
+    variants : tuple of str
+        The control and the treatments.
+    total : float array, shape (looks,)
+        Units of all variants up to each look; shares of all information where units are not known.
+    n : float array, shape (looks, variants)
+        Expected units of each variant up to each look.
+    planned : float array, shape (variants,)
+        The planned share of each variant.
+    level : float array, shape (looks, variants)
+        How far the outcomes of a variant's units lie, on average, on the way from the first unit to the last.
+    counted : bool
+        Whether units are known.
+    """
+
+    variants: tuple[str, ...]
+    total: Float64Array
+    n: Float64Array
+    planned: Float64Array
+    level: Float64Array
+    counted: bool
+
+    @property
+    def information(self) -> Float64Array:
+        """Of the difference of each treatment and the control, in units per variance; nan without units."""
+        c, t = self.n[:, :1], self.n[:, 1:]
+        return np.where((c > 0) & (t > 0), c * t / np.where(c + t > 0, c + t, 1.0), np.nan)
+
+    @property
+    def planned_information(self) -> float:
+        """The first treatment's at the last look, at the planned shares."""
+        c, t = float(self.planned[0]), float(self.planned[1])
+        return float(self.total[-1]) * c * t / (c + t)
+
+    def look(self, planned: int) -> Look:
+        """The last look with all before it; beyond the planned ones it is said to be the last."""
+        units = tuple(int(n) for n in self.total) if self.counted else ()
+        return Look(len(self.total), units, True if planned and len(self.total) > planned else None)
+
+    def samples(self, treatment: int, events: float | None, skewness: float | None) -> list[Sample]:
+        """What is expected at each look: the share of units that have an event, and the skewness at the last."""
+        c, t = self.n[:, 0], self.n[:, treatment + 1]
+        smaller, h = np.minimum(c, t), c * t / np.maximum(c + t, 1e-300)
+        share = float(self.planned[treatment + 1] / (self.planned[0] + self.planned[treatment + 1]))
+        found = [None if events is None else round(events * n) for n in smaller]
+        with np.errstate(divide="ignore"):
+            skew = [None if skewness is None else skewness * s for s in np.sqrt(h[-1] / h).tolist()]
+        units, least = np.rint(c + t).astype(int).tolist(), np.rint(smaller).astype(int).tolist()
+        return [Sample(*row, share=share) for row in zip(units, least, found, skew, strict=True)]
+
+
+def course_of(plan: Experiment, scenario: Scenario, looks: npt.ArrayLike) -> Course:
+    """The course of a plan in a scenario, looked at after so many units, or at such shares of all."""
+    scenario.check(plan)
+    planned = allocation_of(plan)
+    total, counted = _totals(plan, looks)
+    real = scenario.allocation or planned
+    weights = np.array([real[variant] for variant in planned])
+    weights = weights / weights.sum()
+    at, shares = _stages(total / total[-1], scenario, weights)
+    width, middle = np.diff(at)[:, None], (at[1:, None] + at[:-1, None]) / 2
+    ends = np.searchsorted(at, total / total[-1]) - 1
+    n, level = (np.cumsum(width * shares * factor, axis=0)[ends] for factor in (1.0, middle))
+    found = np.array(list(planned.values()))
+    return Course(tuple(planned), total, n * total[-1], found, level / np.where(n > 0, n, 1.0), counted)
+
+
+def _totals(plan: Experiment, looks: npt.ArrayLike) -> tuple[Float64Array, bool]:
+    total = _check.sample("looks", looks)
+    if not total.size or not total[0] > 0 or not np.all(np.diff(total) > 0):
+        raise ValueError(f"`looks` must rise from above 0; got {_check.show(total.tolist())}.")
+    monitor = plan.monitor
+    if total[-1] > 1:
+        return np.unique(np.rint(total)), True
+    if isinstance(monitor, GroupSequential) and monitor.units:
+        return np.unique(np.rint(total * monitor.units)), True
+    if isinstance(monitor, AnytimeValid):
+        raise PlanError("`looks` must be numbers of units for an anytime-valid monitor; got shares of information.")
+    return total, False
+
+
+def _stages(at: Float64Array, scenario: Scenario, weights: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Where looks and stages end, as shares of all units, and the variants' shares between these ends."""
+    stages = scenario.ramp or (1 - weights[0],)
+    edges = np.arange(len(stages) + 1) / len(stages)
+    ends = np.unique(np.concatenate([edges, at]))
+    stage = np.searchsorted(edges, (ends[1:] + ends[:-1]) / 2) - 1
+    treated = np.array(stages)[stage, None]
+    others = weights[1:] / max(weights[1:].sum(), 1e-300)
+    return ends, np.concatenate([1 - treated, treated * others], axis=1)
