@@ -5,10 +5,16 @@ from typing import TYPE_CHECKING
 from abkit._lazy import attach
 
 if TYPE_CHECKING:
+    from abkit.simulate._log import SimulatedLog as SimulatedLog
+    from abkit.simulate._log import log as log
+    from abkit.simulate._log_truth import Truth as Truth
     from abkit.simulate._scenario import Scenario as Scenario
     from abkit.simulate._scenario import default_scenarios as default_scenarios
 
 _HOME_OF = {
+    "SimulatedLog": "abkit.simulate._log",
+    "Truth": "abkit.simulate._log_truth",
+    "log": "abkit.simulate._log",
     "Scenario": "abkit.simulate._scenario",
     "default_scenarios": "abkit.simulate._scenario",
 }
