@@ -112,9 +112,14 @@ def two_means(
         return Statistic(drift, 1.0, df)
 
     def best_ratio(
-        mde: Float64Array, null: Float64Array, sd_c: Float64Array, sd_t: Float64Array, unit: Float64Array
+        n: Float64Array,
+        mde: Float64Array,
+        null: Float64Array,
+        sd_c: Float64Array,
+        sd_t: Float64Array,
+        unit: Float64Array,
     ) -> Float64Array:
-        return np.asarray(sd_t / (_weight(asked.relative, null) * sd_c) + 0 * (mde + unit))
+        return np.asarray(sd_t / (_weight(asked.relative, null) * sd_c) + 0 * (n + mde + unit))
 
     few = test != "z" and asked.monitor is None
     model = Model(at, (control, treatment, unit), best_ratio, _ASSUMED[test if few else "z"], fewest=float(few))

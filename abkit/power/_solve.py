@@ -33,8 +33,8 @@ class Model:
     parameters : tuple of float array
         What else the test depends on: standard deviations, baselines, ...
     best_ratio : callable
-        `best_ratio(mde, null, *parameters)`: the units of the treatment for one of the control that need the fewest
-        units of both.
+        `best_ratio(n_control, mde, null, *parameters)`: the units of the treatment for one of the control that need
+        the fewest units of both.
     assumptions : tuple of str
         What is taken to be so.
     fewest : float
@@ -67,7 +67,7 @@ class _Task:
         tail, margin, ratio, *parameters = rest
         asked, at = self.asked, self.model.at
         null = margin * self.edge
-        n_t = n * (ratio if asked.ratio is not None else self.model.best_ratio(mde, null, *parameters))
+        n_t = n * (ratio if asked.ratio is not None else self.model.best_ratio(n, mde, null, *parameters))
         here = at(n, n_t, mde, null, *parameters)
         if asked.between:
             return rejection_of_both(here, _turned(at(n, n_t, mde, margin, *parameters)), tail)
@@ -188,7 +188,7 @@ def _drift(task: _Task, n: Float64Array, mde: Float64Array, *rest: Float64Array)
     null = margin * task.edge
     if task.asked.between:
         null = np.where(mde > 0, margin, -margin)
-    n_t = n * (ratio if task.asked.ratio is not None else task.model.best_ratio(mde, null, *parameters))
+    n_t = n * (ratio if task.asked.ratio is not None else task.model.best_ratio(n, mde, null, *parameters))
     return task.model.at(n, n_t, mde, null, *parameters)
 
 
@@ -302,7 +302,7 @@ def _result(task: _Task, solved: str, values: Float64Array, reasons: list[str]) 
     n, mde, power = (values if solved == name else old for name, old in (("n", n), ("mde", mde), ("power", power)))
     _, margin, ratio, *parameters = rest
     if task.asked.ratio is None:
-        ratio = task.model.best_ratio(mde, margin * task.edge, *parameters)
+        ratio = task.model.best_ratio(n, mde, margin * task.edge, *parameters)
     alpha = np.broadcast_to(task.asked.alpha, task.shape)
     assumptions = (*task.asked.describe(), *task.model.assumptions)
     if task.shape == () and reasons[0]:
