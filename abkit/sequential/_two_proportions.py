@@ -78,7 +78,7 @@ def _tilts(share: float, tune_at: float, sides: int, alternative: Alternative) -
 class _Evidence:
     """Log E of some counts: its value, and its slope and curvature along a path through the proportions."""
 
-    def __init__(self, successes: tuple[int, int], n: tuple[int, int], tilts: _Tilts) -> None:
+    def __init__(self, successes: tuple[float, float], n: tuple[float, float], tilts: _Tilts) -> None:
         self.successes, self.n = successes, n
         self.units = np.array(n, dtype=np.float64)
         self.factors = np.expm1(tilts.log_odds)
@@ -134,7 +134,7 @@ class _Evidence:
             here = following
 
 
-def _lost(x: int, n: int, p: float) -> float:
+def _lost(x: float, n: float, p: float) -> float:
     """Log likelihood at the observed share less that at p."""
     gap = x / n - p
     return (x * math.log1p(gap / p) if x else 0.0) + ((n - x) * math.log1p(-gap / (1 - p)) if x < n else 0.0)
@@ -171,12 +171,15 @@ def expit(x: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class TwoProportionsEffect(BaseEffect):
-    """Two Bernoulli variants: every p-value and set is right at whatever moment one stops."""
+    """Two Bernoulli variants: every p-value and set is right at whatever moment one stops.
 
-    successes_control: int
-    n_control: int
-    successes_treatment: int
-    n_treatment: int
+    Counts are whole numbers, but where they stand for expected ones.
+    """
+
+    successes_control: float
+    n_control: float
+    successes_treatment: float
+    n_treatment: float
     share: float
     tune_at: float
     sides: int = 2

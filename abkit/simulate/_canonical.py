@@ -125,9 +125,9 @@ def _world(plan: Experiment, scenario: Scenario, course: Course, drifts: dict[st
             [scenario.effects.get(name, 0.0) for name in plan.metrics],
         )
     )
-    up, down = critical_deviates(plan, rule, course, drifts)
-    root = _root(len(plan.metrics), scenario.correlation)
     mean, to_null = (effect + moved) * unit * scale, margin * scale
+    up, down = critical_deviates(plan, rule, course, drifts, mean, -to_null)
+    root = _root(len(plan.metrics), scenario.correlation)
     return _World(plan, rule, course, mean, to_null, up, down, root, scenario.autocorrelation)
 
 

@@ -51,8 +51,8 @@ class Course:
 
     @property
     def planned_information(self) -> float:
-        """The first treatment's at the last look, at the planned shares."""
-        c, t = float(self.planned[0]), float(self.planned[1])
+        """That of the treatment with the smallest planned share, at the last look and at the planned shares."""
+        c, t = float(self.planned[0]), float(self.planned[1:].min())
         return float(self.total[-1]) * c * t / (c + t)
 
     def look(self, planned: int) -> Look:

@@ -2,30 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from abkit._check import Float64Array
 from abkit.experiment import Experiment
+from abkit.metrics import Metric, Proportion
+from abkit.sequential import AnytimeValid
+from abkit.simulate._counts import ExpectedCounts
 from abkit.simulate._course import Course
 from abkit.simulate._drift import Drift
 from abkit.simulate._rule import Rule
 
 
 def critical_deviates(
-    plan: Experiment, rule: Rule, course: Course, drifts: dict[str, Drift]
+    plan: Experiment, rule: Rule, course: Course, drifts: Mapping[str, Drift], means: Float64Array, nulls: Float64Array
 ) -> tuple[Float64Array, Float64Array]:
-    """Upwards and downwards, shape (looks, shares, metrics, treatments), as `Rule.verdicts` reads them."""
+    """Upwards and downwards, shape (looks, shares, metrics, treatments), as `Rule.verdicts` reads them.
+
+    `means` and `nulls`, shape (looks, metrics, treatments), are the expected z, and that of the metric's own null.
+    """
     shape = (len(course.total), rule.shares, len(plan.metrics), len(rule.treatments))
-    up = np.full(shape, np.inf)
-    look = course.look(len(getattr(plan.monitor, "planned", ())))
+    up, down = np.full(shape, np.inf), np.full(shape, np.inf)
     for i, (name, metric) in enumerate(plan.metrics.items()):
-        drift = drifts[name]
+        tails = np.array(_levels(plan, rule, metric.role)) / 2
         for t in range(len(rule.treatments)):
-            samples = course.samples(t, drift.events, drift.skewness)
-            for j, level in enumerate(_levels(plan, rule, metric.role)):
-                up[:, j, i, t] = plan.monitor.critical_values(level / 2, look, samples)
-    up = np.maximum(up, 0.0)
-    return up, up
+            at = (slice(None), slice(len(tails)), i, t)
+            rate = drifts[name].rate
+            if isinstance(plan.monitor, AnytimeValid) and _counted(metric) and rate is not None:
+                counts = _expected_counts(plan.monitor, course, t, rate, metric.sign * means[:, i, t])
+                up[at], down[at] = _of_counts(counts, metric, tails, nulls[:, i, t])
+            else:
+                up[at] = down[at] = _of_monitor(plan, course, t, drifts[name], tails)
+    return np.maximum(up, 0.0), np.maximum(down, 0.0)
+
+
+def notes_on_bounds(plan: Experiment, drifts: Mapping[str, Drift]) -> tuple[str, ...]:
+    """What stands for the exact comparison of counts, for each metric that has it."""
+    if not isinstance(plan.monitor, AnytimeValid):
+        return ()
+    exact = {name: drifts[name].rate for name, metric in plan.metrics.items() if _counted(metric)}
+    known, unknown = ([f"`{n}`" for n, rate in exact.items() if (rate is None) == none] for none in (False, True))
+    notes = []
+    if known:
+        notes.append(f"{', '.join(known)}: the bounds are those of the exact comparison at the expected counts")
+    if unknown:
+        notes.append(
+            f"{', '.join(unknown)}: the normal mixture stands for the exact comparison of counts, "
+            "whose bounds need the control's rate"
+        )
+    return tuple(notes)
+
+
+def _counted(metric: Metric) -> bool:
+    """Whether counts are the whole evidence."""
+    return isinstance(metric, Proportion) and not metric.covariates
 
 
 def _levels(plan: Experiment, rule: Rule, role: str) -> list[float]:
@@ -34,3 +66,34 @@ def _levels(plan: Experiment, rule: Rule, role: str) -> list[float]:
         return [plan.quality.alpha]
     parts = rule.shares if role == "success" else 1
     return [plan.monitor.total / (j + 1) for j in range(parts)]
+
+
+def _of_monitor(plan: Experiment, course: Course, treatment: int, drift: Drift, tails: Float64Array) -> Float64Array:
+    look = course.look(len(getattr(plan.monitor, "planned", ())))
+    samples = course.samples(treatment, drift.events, drift.skewness)
+    return np.array([plan.monitor.critical_values(tail, look, samples) for tail in tails.tolist()]).T
+
+
+def _expected_counts(
+    monitor: AnytimeValid, course: Course, treatment: int, rate: float, means: Float64Array
+) -> list[ExpectedCounts]:
+    """At each look; `means` are the true deviates of treatment minus control."""
+    planned = float(course.planned[treatment + 1])
+    share = planned / (float(course.planned[0]) + planned)
+    units = zip(course.n[:, 0].tolist(), course.n[:, treatment + 1].tolist(), means.tolist(), strict=True)
+    return [ExpectedCounts(c, t, rate, mean, share, monitor.tune_at, monitor.sides) for c, t, mean in units]
+
+
+def _of_counts(
+    counts: list[ExpectedCounts], metric: Metric, tails: Float64Array, nulls: Float64Array
+) -> tuple[Float64Array, Float64Array]:
+    """Upwards from the metric's null, and downwards from what is harm, at the expected counts of each look."""
+    up, down = np.empty((2, len(counts), len(tails)))
+    sign = metric.sign
+    for k, (at_look, at_null) in enumerate(zip(counts, nulls.tolist(), strict=True)):
+        null, place = metric.null(), sign * at_null
+        harm, harm_place = (0.0, 0.0) if metric.role == "success" else (null, place)
+        for j, tail in enumerate(tails.tolist()):
+            up[k, j] = at_look.critical(tail, null, place, sign)
+            down[k, j] = at_look.critical(tail, harm, harm_place, -sign)
+    return up, down

@@ -14,8 +14,8 @@ class Drift:
     Parameters
     ----------
     unit : float
-        The expected z of an effect of one unit at the last look, at the planned shares, for the first treatment. At
-        least 0.
+        The expected z of an effect of one unit at the last look, at the planned shares, for the treatment with the
+        smallest. At least 0.
     margin : float
         The same of an effect as large as the metric's margin; 0 without one.
     rate : float, optional
