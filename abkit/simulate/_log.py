@@ -85,6 +85,8 @@ def log(  # noqa: PLR0913 - what a log may be like, one plain word each
     zeros: Numbers | None = None,
     rows: float = 3.0,
     icc: float = 0.3,
+    cluster: str | None = None,
+    cluster_size: int = 5,
     correlation: float = 0.3,
     covariate_correlation: float = 0.5,
     novelty: float | None = None,
@@ -111,6 +113,8 @@ def log(  # noqa: PLR0913 - what a log may be like, one plain word each
     columns = measured_columns(experiment, means or {}, sds or {}, zeros or {}, likeness.icc)
     model = _model(experiment, columns, likeness, allocation, rows, follow)
     decay = None if novelty is None else _check.within("novelty", novelty, 0, math.inf)
+    if cluster is not None:
+        model = replace(model, cluster=_cluster(experiment, cluster, cluster_size))
     model = with_effects(model, checked_effects(experiment, model.variants, effects), decay)
     times = _times(experiment, start, _check.within("days", days, 0, math.inf), model.follow, time)
     drawn: list[Block] = []
@@ -160,6 +164,14 @@ def _model(
     longest = max((metric.days for metric in plan.metrics.values() if isinstance(metric, Trend)), default=7)
     days = longest if follow is None else _check.count("follow", follow, 1)
     return Model(plan, variants, shares, columns, covariate_columns(plan), np.full(len(variants), each), days, likeness)
+
+
+def _cluster(plan: Experiment, column: str, size: int) -> tuple[str, int]:
+    if plan.request().pairs:
+        raise PlanError("`cluster` must not be given for a plan of pairs: each unit is compared with itself.")
+    if _check.text("cluster", column) in plan.request().columns():
+        raise ValueError(f"`cluster` must name a column that the plan does not use; got {column!r}.")
+    return column, _check.count("cluster_size", size, 1)
 
 
 def _likeness(icc: float, correlation: float, covariate_correlation: float) -> Likeness:

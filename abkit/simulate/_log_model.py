@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import special
 
 from abkit import _check
 from abkit._check import Float64Array
@@ -25,13 +26,15 @@ DEFAULT_SIGMA = {"real": math.sqrt(math.log(2)), "count": math.sqrt(math.log(1.2
 class Column:
     """A measured column: the distribution of a unit's total, or with `per_row` of a row's value.
 
-    `within` is the deviation of the logarithm that the rows of a unit share.
+    `within` is the deviation of the logarithm that the rows of a unit share, `alike` the share of a unit's normal
+    deviate that the units of a cluster, or the two sides of a pair, have in common.
     """
 
     name: str
     shape: Shape
     per_row: bool = False
     within: float = 0.0
+    alike: float = 0.0
 
     @property
     def kind(self) -> Kind:
@@ -50,7 +53,7 @@ class CovariateColumn:
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """Correlations: of a unit's rows, or of its values as a pair; of its columns; of a covariate with its outcome."""
+    """Correlations: of what belongs together (rows, pairs, clusters), of columns, and of covariates with outcomes."""
 
     icc: float
     columns: float
@@ -72,6 +75,7 @@ class Model:
     rows: Float64Array
     follow: int
     likeness: Likeness
+    cluster: tuple[str, int] | None = None
     factors: Mapping[str, Float64Array] = field(default_factory=dict)
 
     @property
@@ -210,7 +214,7 @@ def _column(
     if name in sds:
         sigma = _sigma(name, kind, mean, none, _check.within(f"sds.{name}", sds[name], 0, math.inf))
     shape = Shape(kind, mean, sigma, none)
-    return Column(name, shape, per_row, _within(shape, icc) if per_row else 0.0)
+    return Column(name, shape, per_row, _within(shape, icc) if per_row else 0.0, icc if per_row else _alike(shape, icc))
 
 
 def _sigma(name: str, kind: Kind, mean: float, zeros: float, sd: float) -> float:
@@ -231,3 +235,24 @@ def _within(shape: Shape, icc: float) -> float:
         return shape.sigma
     excess = icc * (shape.second_moment / shape.mean**2 - 1)
     return min(math.sqrt(math.log1p(excess)), shape.sigma)
+
+
+def _alike(shape: Shape, icc: float) -> float:
+    """The correlation of two normal deviates that gives their totals this one, as far as it can be had."""
+    if shape.kind == "binary":
+        return _tetrachoric(shape.mean, icc)
+    if not shape.sigma:
+        return 0.0
+    excess = icc * (shape.second_moment / shape.mean**2 - 1)
+    return min(math.log1p(excess) / shape.sigma**2, 1.0)
+
+
+def _tetrachoric(p: float, icc: float) -> float:
+    """P(both below the threshold) is p - 2 T(h, sqrt((1 - r) / (1 + r))), T being Owen's function."""
+    place, wanted = float(special.ndtri(p)), p * p + icc * p * (1 - p)
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        both = p - 2 * float(special.owens_t(place, math.sqrt((1 - middle) / (1 + middle))))
+        low, high = (middle, high) if both < wanted else (low, middle)
+    return high

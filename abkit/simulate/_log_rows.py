@@ -60,9 +60,10 @@ class Block:
 
 
 def units_a_block(model: Model) -> int:
-    """How many units are drawn at a time; it depends on the model only, so that the rows do too."""
+    """How many units are drawn at a time, in whole clusters; it depends on the model only, so that the rows do too."""
     expected = float(model.rows.max()) * (len(model.variants) if model.plan.request().pairs else 1)
-    return max(1, int(ROWS_A_BLOCK / expected))
+    size = 1 if model.cluster is None else model.cluster[1]
+    return max(1, int(ROWS_A_BLOCK / expected / size)) * size
 
 
 def draw_block(
@@ -75,6 +76,8 @@ def draw_block(
     plan = model.plan
     if plan.unit != ROWS:
         columns[plan.unit] = first + seats.unit[seats.seat]
+    if model.cluster:
+        columns[model.cluster[0]] = ((first + seats.unit) // model.cluster[1])[seats.seat]
     columns[plan.variant] = Labels(seats.row_variant, model.variants)
     enter = times.start + (rng.random(units) * times.enrolment).astype(np.int64)
     columns[times.time] = (enter[seats.unit][seats.seat] + (seats.offset * DAY).astype(np.int64)).view("datetime64[us]")
@@ -92,13 +95,15 @@ def draw_block(
 
 def _seats(model: Model, crossed: npt.NDArray[np.bool_], rng: np.random.Generator, units: int) -> Seats:
     places = np.flatnonzero(model.shares > 0)
+    unit, group = np.arange(units), None
     if model.plan.request().pairs:
-        unit = np.repeat(np.arange(units), len(places))
+        unit = group = np.repeat(unit, len(places))
         variant = np.tile(places, units)
     else:
-        unit = np.arange(units)
-        ends = np.cumsum(model.shares[places])[:-1]
-        variant = places[np.searchsorted(ends, rng.random(units), side="right")]
+        size = 1 if model.cluster is None else model.cluster[1]
+        drawn = rng.random(-(-units // size))
+        group = None if model.cluster is None else unit // size
+        variant = places[np.searchsorted(np.cumsum(model.shares[places])[:-1], drawn, side="right")][unit // size]
     counts = np.ones(len(unit), dtype=np.intp)
     if not model.single:
         counts += rng.poisson(model.rows[variant] - 1)
@@ -111,7 +116,7 @@ def _seats(model: Model, crossed: npt.NDArray[np.bool_], rng: np.random.Generato
     row_variant[last] = places[(np.searchsorted(places, row_variant[last]) + others) % len(places)]
     offset = rng.random(len(seat)) * model.follow
     offset[first] = 0.0
-    return Seats(unit, variant, counts, first, seat, row_variant, offset)
+    return Seats(unit, variant, group, counts, first, seat, row_variant, offset, offset.astype(np.intp))
 
 
 def _finish(

@@ -17,20 +17,20 @@ Codes = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Seats:
-    """Who has rows: a unit, or of pairs a unit under each variant. `seat` and `day` are of the rows."""
+    """Who has rows: a unit, or of pairs a unit under each variant.
+
+    `group` is what seats belong to together: a cluster, or the unit of a pair. From `seat` on, values are of rows.
+    """
 
     unit: Codes
     variant: Codes
+    group: Codes | None
     counts: Codes
     first: Codes
     seat: Codes
     row_variant: Codes
     offset: Float64Array
-
-    @property
-    def day(self) -> Codes:
-        """Whole days since exposure."""
-        return self.offset.astype(np.intp)
+    day: Codes
 
     def totals(self, values: Any) -> Float64Array:
         """The sum of the rows' values of each seat."""
@@ -41,14 +41,15 @@ def measured_values(
     model: Model, seats: Seats, missing: float, rng: np.random.Generator, units: int
 ) -> dict[str, npt.NDArray[Any]]:
     """Every column that is measured or a covariate."""
-    activity = rng.standard_normal(units)
+    sizes = [len(seats.unit), *([] if seats.group is None else [int(seats.group[-1]) + 1])]
+    activity = [rng.standard_normal(size) for size in sizes]
     wanted = {covariate.outcome for covariate in model.covariates.values()}
     found: dict[str, npt.NDArray[Any]] = {}
     untreated: dict[str, Float64Array] = {}
     for name, column in model.columns.items():
         if column.kind == "covariate":
             continue
-        values, before = DRAWS[column.kind](model, column, seats, _latent(model, seats, activity, rng), rng)
+        values, before = DRAWS[column.kind](model, column, seats, _latent(model, column, seats, activity, rng), rng)
         if name in wanted:
             untreated[name] = before if len(before) == len(seats.unit) else seats.totals(before)
         found[name] = _with_gaps(values, missing, seats, rng, units)
@@ -57,13 +58,16 @@ def measured_values(
     return found
 
 
-def _latent(model: Model, seats: Seats, activity: Float64Array, rng: np.random.Generator) -> Float64Array:
-    """A standard normal deviate of each seat: correlated with those of other columns, and within pairs."""
-    columns, pairs = model.likeness.columns, model.likeness.icc
-    z = np.sqrt(columns) * activity + np.sqrt(1 - columns) * rng.standard_normal(len(activity))
-    if len(seats.unit) > len(z):
-        z = np.sqrt(pairs) * z[seats.unit] + np.sqrt(1 - pairs) * rng.standard_normal(len(seats.unit))
-    return np.asarray(z)
+def _latent(
+    model: Model, column: Column, seats: Seats, activity: list[Float64Array], rng: np.random.Generator
+) -> Float64Array:
+    """A standard normal deviate of each seat: correlated with those of other columns, and within groups."""
+    own, *together = (_mixed(levels, rng.standard_normal(len(levels)), model.likeness.columns) for levels in activity)
+    return own if seats.group is None else _mixed(together[0][seats.group], own, column.alike)
+
+
+def _mixed(first: Float64Array, second: Float64Array, share: float) -> Float64Array:
+    return np.asarray(np.sqrt(share) * first + np.sqrt(1 - share) * second)
 
 
 def _factor(model: Model, column: Column, variant: Codes, day: Codes) -> Float64Array | None:
