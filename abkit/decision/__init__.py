@@ -15,7 +15,7 @@ from abkit.decision._decision import Risk as Risk
 from abkit.decision._decision import rounded
 from abkit.decision._rule import findings, overall, status_of, verdicts
 from abkit.errors import PlanError
-from abkit.experiment import as_experiment
+from abkit.experiment import Experiment, as_experiment
 from abkit.report import Report
 from abkit.sequential import Look
 
@@ -105,7 +105,7 @@ def decide_report(report: Report) -> Decision:
         checks,
         tuple(report.notes()),
         metrics,
-        _risk(report),
+        risk_of(experiment, len(report.variants) - 1),
         experiment.adjust,
         plan_sha256,
         evidence_sha256,
@@ -114,9 +114,8 @@ def decide_report(report: Report) -> Decision:
     )
 
 
-def _risk(report: Report) -> Risk:
-    """Union bounds; each direction of a two-sided test has half of alpha."""
-    experiment, treatments = report.experiment, len(report.variants) - 1
+def risk_of(experiment: Experiment, treatments: int) -> Risk:
+    """Union bounds of the errors of a plan's rule; each direction of a two-sided test has half of alpha."""
     roles = [metric.role for metric in experiment.metrics.values()]
     half = experiment.monitor.total / 2
     families = roles.count("success") * treatments if experiment.adjust == "none" else min(roles.count("success"), 1)

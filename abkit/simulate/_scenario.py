@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 
 from abkit import _check
@@ -13,6 +13,8 @@ from abkit.experiment import Experiment
 #: The one treatment of a plan that names no variants.
 TREATMENT = "treatment"
 SPARSE_EVENTS = 20.0
+#: Batches of units whose noise may depend on that of the batch before.
+BATCHES = 20
 BENEFITS = (-1.0, -0.5, 0.5, 1.0, 1.5)
 HARMS = (-0.5, -1.0, -1.5)
 
@@ -32,7 +34,7 @@ class Scenario:
     correlation : float
         Of the noise of any two metrics of a unit, both taken so that + is better. Above -1 and below 1.
     autocorrelation : float
-        Of the noise of units next to each other in time, batch by batch: the tests take units as independent, and
+        Of the noise of each variant in successive twentieths of the units: the tests take units as independent, and
         what they say of their errors is then too small. At least 0, below 1.
     ramp : sequence of float, optional
         The treated share of all units in stages of equal size, one after the other. By default the plan's share.
@@ -93,11 +95,19 @@ class Scenario:
             _check.text("missing", self.missing)
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        self._check_events()
+
+    def _check_events(self) -> None:
+        """Events are drawn from the planned units of each variant; nothing else of the world changes."""
+        for other in fields(self):
+            given = getattr(self, other.name)
+            if self.events is not None and other.name not in ("name", "effects", "events") and given:
+                raise ValueError(f"`{other.name}` must be left out beside `events`; got {_check.show(given)}.")
 
     @property
     def on_logs(self) -> bool:
-        """Whether the joint distribution of the statistics alone cannot show it."""
-        faults = (self.late, self.duplicates, self.contaminated)
+        """Whether the joint distribution of independent increments cannot show it."""
+        faults = (self.late, self.duplicates, self.contaminated, self.autocorrelation)
         return self.events is not None or self.missing is not None or any(faults)
 
     def check(self, plan: Experiment) -> None:

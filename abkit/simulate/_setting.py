@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+
 from abkit import _check, _tails
 from abkit.errors import PlanError
 from abkit.experiment import Experiment
 from abkit.sequential import AnytimeValid, Design, GroupSequential, Monitor
-from abkit.sequential._anytime_valid import MixtureBound
-from abkit.sequential._group_sequential import BoundaryBound
-from abkit.sequential._guard import burn_in
-from abkit.simulate._scenario import allocation_of
+from abkit.simulate._course import Course, course_of
+from abkit.simulate._drift import Drift
+from abkit.simulate._rule import Rule
+from abkit.simulate._scenario import Scenario, allocation_of
 from abkit.types import Relative
 
 ANYTIME_LOOKS = 20
@@ -26,60 +28,30 @@ FEWEST_UNITS = 20
 class Setting:
     """A plan with looks and units, and its effects on the scale of a z-statistic.
 
-    `units` are those of all variants at each look. `drifts` are the z that one unit of effect gives on average at the
-    last look, between the control and the treatment with the smallest share; `nulls` where each metric's null lies, in
-    units of effect, signed so that + is better. `notes` say what was assumed.
+    `units` are those of all variants at each look; `notes` say what was assumed.
     """
 
     plan: Experiment
-    shares: Mapping[str, float]
     units: tuple[int, ...]
-    drifts: Mapping[str, float]
-    nulls: Mapping[str, float]
+    drifts: Mapping[str, Drift]
     notes: tuple[str, ...]
 
     @property
-    def treatments(self) -> tuple[str, ...]:
-        """Every variant but the control."""
-        return tuple(variant for variant in self.shares if variant != self.plan.control)
-
-    @property
-    def reference(self) -> float:
-        """Information that one unit of all variants gives on the treatment of `drifts`."""
-        return min(self.information(variant) for variant in self.treatments)
-
-    def information(self, treatment: str) -> float:
-        """Information, in units of one over the variance of a unit, that one unit of all variants gives."""
-        c, t = self.shares[self.plan.control], self.shares[treatment]
-        return c * t / (c + t)
+    def last(self) -> int:
+        """The units of all variants at the last look."""
+        return self.units[-1]
 
 
 def make_setting(plan: Experiment, units: int | None, looks: int | None, power: float) -> Setting:
     """The looks, units and effects of a plan for which there is no history."""
     power = _check.within("power", power, 0, 1)
-    shares = allocation_of(plan)
     at, notes = _looks(plan, units, looks)
     if plan.allocation is None:
-        notes.append(f"the plan has no `allocation`: one treatment with half of the units, {' : '.join(shares)}")
-    nulls, unknown = _nulls(plan)
-    drifts, sized = _drifts(plan, shares, at, power, nulls)
-    return Setting(plan, shares, at, drifts, nulls, (*notes, *sized, *unknown))
-
-
-def critical_values(monitor: Monitor, units: tuple[float, ...], smaller: float, tail: float) -> tuple[float, ...]:
-    """The deviate that has this one-sided p-value at each look; `smaller` is the share of the smaller variant."""
-    if isinstance(monitor, GroupSequential):
-        planned = monitor.planned
-        bounds = (BoundaryBound(monitor, planned[: k + 1], k + 1 == len(planned)) for k in range(len(planned)))
-        return tuple(bound.critical(tail) for bound in bounds)
-    if isinstance(monitor, AnytimeValid):
-        return tuple(
-            math.inf
-            if burn_in(n, n * smaller, None, None)
-            else MixtureBound(monitor.at(n), monitor.sides).critical(tail)
-            for n in units
-        )
-    return (_tails.critical(tail, math.inf),) * len(units)
+        variants = " : ".join(allocation_of(plan))
+        notes.append(f"the plan has no `allocation`: one treatment with half of the units, {variants}")
+    margins, unknown = _margins(plan)
+    drifts, sized = _drifts(plan, at, power, margins)
+    return Setting(plan, at, drifts, (*notes, *sized, *unknown))
 
 
 def _looks(plan: Experiment, units: int | None, looks: int | None) -> tuple[tuple[int, ...], list[str]]:
@@ -130,19 +102,16 @@ def _last(monitor: Monitor, units: int | None) -> tuple[int, list[str]]:
     return assumed, [f"{assumed:,} units of all variants at the last look ({why}); `units` sets another number"]
 
 
-def _nulls(plan: Experiment) -> tuple[dict[str, float], list[str]]:
-    """Where each metric's null lies, in units of effect."""
-    nulls, notes = {}, []
+def _margins(plan: Experiment) -> tuple[dict[str, float], list[str]]:
+    """How large each metric's margin is, in units of effect."""
+    margins, notes = {}, []
     for name, metric in plan.metrics.items():
-        if metric.role == "guardrail":
-            nulls[name] = -1.0
-            continue
-        share = _share_of_mde(metric.margin, getattr(metric, "mde", None))
-        if share is None or share >= 1:
+        share = 1.0 if metric.role == "guardrail" else _share_of_mde(metric.margin, metric.mde)
+        if share is None or (share >= 1 and metric.role == "success"):
             notes.append(f"`{name}`: its margin is taken as 0, since the plan has no larger `mde` to compare it with")
-        known = share if share is not None and share < 1 else 0.0
-        nulls[name] = known if metric.role == "success" else -known
-    return nulls, notes
+            share = 0.0
+        margins[name] = share
+    return margins, notes
 
 
 def _share_of_mde(margin: float | Relative | None, mde: float | Relative | None) -> float | None:
@@ -154,39 +123,37 @@ def _share_of_mde(margin: float | Relative | None, mde: float | Relative | None)
 
 
 def _drifts(
-    plan: Experiment, shares: Mapping[str, float], at: tuple[int, ...], power: float, nulls: Mapping[str, float]
-) -> tuple[dict[str, float], list[str]]:
+    plan: Experiment, at: tuple[int, ...], power: float, margins: Mapping[str, float]
+) -> tuple[dict[str, Drift], list[str]]:
     """The z of one unit of effect where it is what the plan detects with this power by its last look."""
     roles = [metric.role for metric in plan.metrics.values()]
-    guardrails, families = roles.count("guardrail"), roles.count("success") * (len(shares) - 1)
-    beta = (1 - power) / max(guardrails + ("success" in roles), 1)
-    sized = {
-        role: _drift(plan, shares, at, 1 - beta, families if role == "success" and plan.adjust == "holm" else 1)
-        for role in set(roles)
-    }
-    drifts = {
-        name: sized[metric.role] / ((1 - nulls[name]) if metric.role == "success" else 1)
-        for name, metric in plan.metrics.items()
-    }
-    note = (
-        f"an effect of 1 is the one that its metric's own test shows with probability {1 - beta:.4g} by the last look"
-    )
+    course = course_of(plan, Scenario("as planned"), at)
+    guardrails = roles.count("guardrail")
+    power_of_each = 1 - (1 - power) / max(guardrails + ("success" in roles), 1)
+    drifts = {}
+    for role in dict.fromkeys(roles):
+        tests = Rule.of(plan, course.variants[1:]).shares if role == "success" else 1
+        unit = _drift(plan, course, power_of_each, tests)
+        for name, metric in plan.metrics.items():
+            if metric.role == role:  # beyond the margin that a success must exceed, the effect is what is detected
+                size = unit / (1 - margins[name]) if role == "success" else unit
+                drifts[name] = Drift(size, size * margins[name])
+    note = f"an effect of 1 is what its metric's own test shows with probability {power_of_each:.4g} by the last look"
     if guardrails and "success" in roles:
-        note += f" ({power:g} for all of them: beta shared by {guardrails} guardrails and one success metric)"
-    return drifts, [f"{note}, for there is no history to say how large margins and effects are"]
+        note += f" ({power:g} for all: beta is shared by {guardrails} guardrail(s) and the success metrics)"
+    return drifts, [f"{note}; `history` would say it in the metric's own mde and margin"]
 
 
-def _drift(plan: Experiment, shares: Mapping[str, float], at: tuple[int, ...], power: float, tests: int) -> float:
-    """The expected z at the last look at which a test at alpha's share crosses its bounds with this power."""
-    monitor, control = plan.monitor, shares[plan.control]
-    treated = min(share for variant, share in shares.items() if variant != plan.control)
-    pair = tuple(n * (control + treated) for n in at)
-    smaller = min(control, treated) / (control + treated)
-    tail = monitor.total / 2 / tests
-    bounds = critical_values(monitor, pair, smaller, tail)
-    if math.isinf(bounds[-1]):
+def _drift(plan: Experiment, course: Course, power: float, tests: int) -> float:
+    """The expected z of the treatment that learns least where it crosses its bounds with this power."""
+    least = int(np.argmin(course.information[-1]))
+    monitor, tail = plan.monitor, plan.monitor.total / 2 / tests
+    look = course.look(len(getattr(monitor, "planned", ())))
+    bounds = monitor.critical_values(tail, look, course.samples(least, None, None))
+    if math.isinf(bounds[-1]):  # a burn-in, or nothing that may be spent: as large as for one look
         bounds = (_tails.critical(tail, math.inf),) * len(bounds)
     try:
-        return math.sqrt(Design.from_bounds(pair, bounds, power=power).maximum_information(1.0))
+        design = Design.from_bounds(course.total.tolist(), bounds, power=power)
+        return math.sqrt(design.maximum_information(1.0))
     except ValueError as error:
-        raise PlanError(f"`power` must exceed what no effect at all gives: {error}") from error
+        raise PlanError(f"`power` must be within what the plan's looks can reach: {error}") from error

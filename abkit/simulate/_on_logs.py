@@ -1,0 +1,218 @@
+"""Runs of a plan on the sums of simulated logs: what the joint distribution of its statistics alone cannot show.
+
+Units arrive in batches, are drawn into variants, and lose or double what the scenario says. What is left is added up
+per variant as a log's statistics are, and meets the plan's checks and its rule.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import chdtrc, ndtri, stdtr
+
+from abkit._check import Float64Array
+from abkit.experiment import Experiment
+from abkit.sequential import FixedHorizon
+from abkit.sequential._srm_sequence import log_evidence
+from abkit.simulate._canonical import Runs
+from abkit.simulate._course import Course, course_of
+from abkit.simulate._critical import critical_deviates
+from abkit.simulate._rule import Rule, Verdicts
+from abkit.simulate._scenario import BATCHES, Scenario
+from abkit.simulate._setting import Setting
+
+#: Runs that are held at once.
+BLOCK = 5_000
+_Ints = npt.NDArray[np.int64]
+_Bools = npt.NDArray[np.bool_]
+
+
+def simulate_sums(setting: Setting, scenario: Scenario, runs: int, rng: np.random.Generator) -> Runs:
+    """Run the plan on sums of normal values, drawn batch by batch, with the faults of the scenario.
+
+    Where the log lacks the control or every treatment there is no verdict: those runs are blocked to the end.
+    """
+    plan, course = setting.plan, course_of(setting.plan, scenario, setting.units)
+    rule = Rule.of(plan, course.variants[1:])
+    drifts = {name: replace(drift, rate=None) for name, drift in setting.drifts.items()}  # what is drawn are no counts
+    nothing = np.zeros((len(setting.units), len(plan.metrics), len(rule.treatments)))
+    up, down = critical_deviates(plan, rule, course, drifts, nothing, nothing)
+    blocks = []
+    for start in range(0, runs, BLOCK):
+        sums, record = Sums(setting, scenario, course, min(BLOCK, runs - start), rng), Record(min(BLOCK, runs - start))
+        for k, units in enumerate(setting.units):
+            sums.up_to(units)
+            found = rule.verdicts(*sums.deviates(), up[k], down[k], sums.broken())
+            record.add(found, k + 1, sums.units, last=units == setting.last)
+        blocks.append(record.runs)
+    return joined(blocks)
+
+
+def joined(blocks: list[Runs]) -> Runs:
+    """Blocks of runs as one."""
+    return Runs(*(np.concatenate([getattr(block, field.name) for block in blocks]) for field in fields(Runs)))
+
+
+class Record:
+    """The first verdict of each run that ends it."""
+
+    def __init__(self, runs: int) -> None:
+        self.open = np.ones(runs, dtype=np.bool_)
+        whole, zeros = np.zeros(runs, dtype=np.intp), np.zeros(runs)
+        self.runs = Runs(
+            np.zeros(runs, dtype=np.int8), whole, whole - 1, np.zeros(runs, dtype=np.bool_), zeros, zeros.copy()
+        )
+
+    def add(self, found: Verdicts, look: int, units: _Ints, *, last: bool) -> None:
+        """What the rule says at a look, of all runs."""
+        self.runs.blocked[self.open] |= found.blocked[self.open]
+        ended = self.open if last else self.open & (found.verdict != 0)
+        self.runs.verdict[ended], self.runs.variant[ended] = found.verdict[ended], found.variant[ended]
+        self.runs.look[ended] = look
+        self.runs.units[ended], self.runs.treated[ended] = units[ended].sum(axis=1), units[ended, 1:].sum(axis=1)
+        self.open = self.open & ~ended
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Totals:
+    """Sums and sums of squares of values, shape (runs, variants, metrics)."""
+
+    sums: Float64Array
+    squares: Float64Array
+
+    def add(self, other: _Totals, factor: float = 1.0) -> None:
+        np.add(self.sums, factor * other.sums, out=self.sums)
+        np.add(self.squares, factor * factor * other.squares, out=self.squares)
+
+
+class Sums:
+    """What the log of each run holds so far, of values with variance 1 that are better the larger they are."""
+
+    def __init__(
+        self, setting: Setting, scenario: Scenario, course: Course, runs: int, rng: np.random.Generator
+    ) -> None:
+        self.setting, self.scenario, self.course, self.rng = setting, scenario, course, rng
+        names = list(setting.plan.metrics)
+        shape = (runs, len(course.variants), len(names))
+        self.units: _Ints = np.zeros(shape[:2], dtype=np.int64)
+        self.twice: _Ints = np.zeros(runs, dtype=np.int64)
+        self.seen, self.late = (_Totals(np.zeros(shape), np.zeros(shape)) for _ in range(2))
+        self.arrived, self.noise = 0, np.zeros(shape)
+        scale = math.sqrt(course.planned_information)
+        self.size = np.array([setting.drifts[name].unit for name in names]) / scale
+        self.effect = np.array([scenario.effects.get(name, 0.0) for name in names]) * self.size
+        margin = np.array([setting.drifts[name].margin for name in names]) / scale
+        gains = np.array([metric.role == "success" for metric in setting.plan.metrics.values()])
+        self.null = np.where(gains, margin, -margin)
+        self.mixing = _mixing(scenario.correlation, len(names))
+
+    def up_to(self, units: int) -> None:
+        """Let units arrive until there are so many; what was late at the look before has arrived."""
+        self.seen.add(self.late)
+        self.late.sums[:], self.late.squares[:] = 0.0, 0.0
+        for end in _ends(self.arrived, units, self.setting.last, self.scenario):
+            self._arrive(end - self.arrived, (self.arrived + end) / 2 / self.setting.last)
+            self.arrived = end
+
+    def deviates(self) -> tuple[Float64Array, Float64Array]:
+        """From zero and from each metric's null, shape (runs, metrics, treatments); nan where there are no data."""
+        n = self.units[:, :, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = self.seen.sums / n
+            variance = (self.seen.squares / n - mean * mean) / (n - 1)
+            gap, each = mean[:, 1:] - mean[:, :1], (variance[:, :1], variance[:, 1:])
+            stderr = np.sqrt(each[0] + each[1])
+            df = (each[0] + each[1]) ** 2 / (each[0] ** 2 / (n[:, :1] - 1) + each[1] ** 2 / (n[:, 1:] - 1))
+            found = [gap / stderr, (gap - self.null) / stderr]
+        if isinstance(self.setting.plan.monitor, FixedHorizon):
+            found = [np.copysign(-ndtri(stdtr(df, -np.abs(t))), t) for t in found]
+        zero, null = (values.transpose(0, 2, 1) for values in found)
+        return zero, null
+
+    def broken(self) -> _Bools:
+        """Whether a check of the units fails, or cannot be made: the sample ratio, units in several variants."""
+        quality, seen = self.setting.plan.quality, self.units.sum(axis=1)
+        contaminated = self.twice > quality.contaminated * (seen + self.twice)
+        return np.asarray(contaminated | ratio_broken(self.setting.plan, self.units, self.course.planned))
+
+    def _arrive(self, units: int, time: float) -> None:
+        """One batch of units, at a time from 0 to 1."""
+        counts = self.rng.multinomial(units, self._shares(time), size=len(self.units)).astype(np.int64)
+        if self.scenario.missing is not None:
+            counts[:, self.course.variants.index(self.scenario.missing)] = 0
+        if self.scenario.contaminated:
+            lost = self.rng.binomial(counts, self.scenario.contaminated)
+            counts, self.twice = counts - lost, self.twice + lost.sum(axis=1)
+        self.units += counts
+        self._next_noise()
+        for part, target, times in self._parts(counts):
+            target.add(self._drawn(part, time), times)
+
+    def _next_noise(self) -> None:
+        """What a batch has in common beside the scatter of its units: part of the noise of the batch before."""
+        rho = self.scenario.autocorrelation
+        fresh = self.rng.standard_normal(self.noise.shape) @ self.mixing
+        self.noise = rho * self.noise + math.sqrt(1 - rho * rho) * fresh if rho and self.arrived else fresh
+
+    def _parts(self, counts: _Ints) -> Iterator[tuple[_Ints, _Totals, float]]:
+        """Units by when their rows arrive and how many times they count."""
+        times = 1.0 if self.setting.plan.key else 2.0  # with a key, further rows are left out
+        late = self._split(counts, self.scenario.late)
+        for part, target in ((counts - late, self.seen), (late, self.late)):
+            twice = self._split(part, self.scenario.duplicates)
+            yield part - twice, target, 1.0
+            if twice.any():
+                yield twice, target, times
+
+    def _split(self, counts: _Ints, share: float) -> _Ints:
+        return self.rng.binomial(counts, share) if share else np.zeros_like(counts)
+
+    def _drawn(self, counts: _Ints, time: float) -> _Totals:
+        """Sums and sums of squares of so many values."""
+        n = counts[:, :, None].astype(np.float64)
+        noise = (
+            self.noise if self.scenario.autocorrelation else self.rng.standard_normal(self.noise.shape) @ self.mixing
+        )
+        centre = np.tile(self.scenario.drift * time * self.size, (counts.shape[1], 1))
+        centre[1:] += self.effect
+        sums = n * centre + np.sqrt(n) * noise
+        within = self.rng.chisquare(np.maximum(n - 1, 1e-9), size=noise.shape) * (n > 1)
+        return _Totals(sums, within + sums * sums / np.maximum(n, 1))
+
+    def _shares(self, time: float) -> Float64Array:
+        """The shares that variants really get at a time from 0 to 1."""
+        given = self.scenario.allocation
+        shares = np.array([given[variant] for variant in self.course.variants]) if given else self.course.planned
+        shares = np.asarray(shares / shares.sum())
+        if self.scenario.ramp is None:
+            return shares
+        stages = self.scenario.ramp
+        treated = stages[min(int(time * len(stages)), len(stages) - 1)]
+        return np.concatenate([[1 - treated], treated * shares[1:] / shares[1:].sum()])
+
+
+def ratio_broken(plan: Experiment, units: _Ints, shares: Float64Array) -> _Bools:
+    """Whether the plan's own check of the sample ratio fails, or has no units."""
+    total = units.sum(axis=1)
+    if not isinstance(plan.monitor, FixedHorizon):
+        return np.asarray((log_evidence(units, shares) > -math.log(plan.quality.alpha)) | (total == 0))
+    expected = total[:, None] * shares
+    statistic = ((units - expected) ** 2 / np.maximum(expected, 1e-300)).sum(axis=1)
+    return np.asarray((chdtrc(len(shares) - 1, statistic) < plan.quality.alpha) | (total == 0))
+
+
+def _ends(start: int, end: int, last: int, scenario: Scenario) -> list[int]:
+    """Where batches end: at the look; before it at each stage of a ramp, and with autocorrelation at each batch."""
+    parts = [len(scenario.ramp or ())] + [BATCHES] * bool(scenario.autocorrelation)
+    edges = {round(last * i / count) for count in parts for i in range(1, count)}
+    return [*sorted(edge for edge in edges if start < edge < end), end]
+
+
+def _mixing(correlation: float, metrics: int) -> Float64Array:
+    """Independent noise times this has equal correlations."""
+    values, vectors = np.linalg.eigh(np.full((metrics, metrics), correlation) + (1 - correlation) * np.eye(metrics))
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
