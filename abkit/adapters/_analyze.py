@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from abkit.adapters._buckets import Spread, bucketed
 from abkit.adapters._checkpoints import Checkpoints, read_checkpoints
@@ -25,6 +25,11 @@ from abkit.errors import DataError
 from abkit.logs import Audit, Capping, Group, LogStatistics, Request, Variable
 from abkit.types import ROWS
 
+if TYPE_CHECKING:
+    import narwhals as nw
+
+    Frame = nw.LazyFrame[Any]
+
 MOST_GROUPS = 10_000
 
 
@@ -36,22 +41,26 @@ def read_statistics(log: object, request: Request) -> LogStatistics:
     if isinstance(log, Checkpoints):
         return read_checkpoints(log, request).statistics[-1]
     with engine_errors(log, request.columns()), progress("reading the log"), open_log(log, request.columns()) as frame:
-        schema = dict(frame.collect_schema())
-        check_columns(schema, request)
-        used = frame.select(*(column for column in request.columns() if column != ROWS))
-        profile = count_rows(used, schema, request)
-        labels = find_labels(used, schema, request)
-        refuse_missing(profile, request)
-        query = clean_rows(used, schema, request, labels, profile)
-        centers = _shifts(query)
-        if request.pairs:
-            query, units, pairs = per_pair(query, centers)
-            return _of_pairs(query, pairs, collect(per_group(query, units)))
-        query, spreads = bucketed(query)
-        thresholds = _thresholds(query, centers)
-        query, units = per_unit(query, centers, thresholds)
-        groups = collect(per_group(query, units))
-    return _statistics(query, groups, spreads)
+        return frame_statistics(frame, request)
+
+
+def frame_statistics(frame: Frame, request: Request) -> LogStatistics:
+    """The same of a frame."""
+    schema = dict(frame.collect_schema())
+    check_columns(schema, request)
+    used = frame.select(*(column for column in request.columns() if column != ROWS))
+    profile = count_rows(used, schema, request)
+    labels = find_labels(used, schema, request)
+    refuse_missing(profile, request)
+    query = clean_rows(used, schema, request, labels, profile)
+    centers = _shifts(query)
+    if request.pairs:
+        query, units, pairs = per_pair(query, centers)
+        return _of_pairs(query, pairs, collect(per_group(query, units)))
+    query, spreads = bucketed(query)
+    thresholds = _thresholds(query, centers)
+    query, units = per_unit(query, centers, thresholds)
+    return _statistics(query, collect(per_group(query, units)), spreads)
 
 
 def _shifts(query: Query) -> dict[str, float]:

@@ -122,14 +122,20 @@ class Checkpoints:
         return series if keys else series.get((), empty)
 
 
-def read_checkpoints(checkpoints: Checkpoints, request: Request) -> TimedStatistics:
-    """The statistics at every checkpoint."""
+def read_checkpoints(checkpoints: Checkpoints, request: Request, *, pooled: bool = False) -> TimedStatistics:
+    """The statistics at every checkpoint from the first that has two variants; `pooled`, one is enough.
+
+    To be pooled, rows that name no variant are the control's, and variants need not be planned.
+    """
     for block in request.blocks:
         _refuse_metric(block, request)
     columns = [request.variant, checkpoints.n, checkpoints.mean]
     columns += [checkpoints.time] if checkpoints.time else []
-    optional = {checkpoints.metric, checkpoints.variance}
+    optional = {checkpoints.metric, checkpoints.variance, *([request.variant] if pooled else [])}
     rows = _read(checkpoints.table, [*columns, *optional], optional)
+    if pooled:
+        request = replace(request, labels=None)
+        rows = [{request.variant: request.control, **row} for row in rows]
     if not rows:
         raise DataError("the checkpoints have no rows; nothing can be compared.")
     series = _series(rows, checkpoints, request)
@@ -151,13 +157,17 @@ def read_checkpoints(checkpoints: Checkpoints, request: Request) -> TimedStatist
     _refuse_losses(lost, contradictory, blocks)
     looks = sorted({moment for found in series.values() for moment in found})
     audit = Audit(rows=len(rows), rows_contradictory=contradictory, missing=dict(lost))
-    return _timed(looks, entries, _order(request, series), audit)
+    return _timed(looks, entries, _order(request, series), audit, least=1 if pooled else 2)
 
 
 def _timed(
-    looks: list[Any], entries: Mapping[Any, list[tuple[str, str, CoMoments]]], variants: list[str], audit: Audit
+    looks: list[Any],
+    entries: Mapping[Any, list[tuple[str, str, CoMoments]]],
+    variants: list[str],
+    audit: Audit,
+    least: int,
 ) -> TimedStatistics:
-    """From the first time that has two variants, each with what it had last."""
+    """From the first time that has so many variants, each with what it had last."""
     last: dict[str, dict[str, CoMoments]] = {variant: {} for variant in variants}
     times, statistics = [], []
     for moment in looks:
@@ -165,7 +175,7 @@ def _timed(
             last[variant][metric] = moments
         units = {variant: max((int(m.n) for m in held.values()), default=0) for variant, held in last.items()}
         groups = tuple(Group(v, (), units[v], dict(held)) for v, held in last.items() if units[v])
-        if len(groups) > 1:
+        if len(groups) >= least:
             here = Audit(audit.rows, units=sum(units.values()), rows_contradictory=audit.rows_contradictory)
             here.missing.update(audit.missing)
             times.append(moment)

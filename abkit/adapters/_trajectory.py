@@ -15,7 +15,7 @@ from abkit.adapters._analyze import _shifts, _statistics
 from abkit.adapters._buckets import Spread, _bounds, bucketed
 from abkit.adapters._calendar import Calendar, make_calendar
 from abkit.adapters._checkpoints import Checkpoints, read_checkpoints
-from abkit.adapters._clock import Clock, ceil_of, make_clock, with_clock
+from abkit.adapters._clock import Clock, ceil_of, floor_of, make_clock, with_clock
 from abkit.adapters._frames import collect, engine_errors, open_log
 from abkit.adapters._open_ended import open_ended
 from abkit.adapters._profile import check_columns, count_rows, find_labels, refuse_missing
@@ -51,8 +51,7 @@ def read_trajectory(
     if time is None or every is None:
         raise PlanError(f"`{'time' if time is None else 'every'}` must be given for a trajectory of rows.")
     with timed_query(log, request, time, every, window, until) as (query, calendar):
-        of_rows = window is not None or request.unit == ROWS
-        return (_in_windows if of_rows else _so_far)(query, calendar)
+        return _timed(*at_looks(query, calendar), calendar)
 
 
 @contextmanager
@@ -60,20 +59,26 @@ def timed_query(
     log: object, request: Request, time: str, every: object, window: object, until: object
 ) -> Iterator[tuple[Query, Calendar]]:
     """The rows that count, each with its time, and the looks at them."""
-    import narwhals as nw
-
     wanted = tuple(dict.fromkeys((*request.columns(), time)))
     with engine_errors(log, wanted), progress("reading the log"), open_log(log, wanted) as frame:
-        schema = dict(frame.collect_schema())
-        check_columns(schema, request)
-        clock = make_clock(schema, time, every, window)
-        used = with_clock(frame.select(*(column for column in wanted if column != ROWS)), clock, schema)
-        profile = count_rows(used, schema, request)
-        labels = find_labels(used, schema, request)
-        refuse_missing(profile, request)
-        calendar = make_calendar(used, schema, request, profile, clock, until)
-        timed = used.filter(~nw.col(clock.name).is_null()) if calendar.rows_without_time else used
-        yield clean_rows(timed, schema, request, labels, profile, clock.name), calendar
+        clock = make_clock(dict(frame.collect_schema()), time, every, window)
+        yield timed_rows(frame, request, clock, until)
+
+
+def timed_rows(frame: Frame, request: Request, clock: Clock, until: object) -> tuple[Query, Calendar]:
+    """The same of a frame."""
+    import narwhals as nw
+
+    schema = dict(frame.collect_schema())
+    check_columns(schema, request)
+    wanted = dict.fromkeys((*request.columns(), clock.column))
+    used = with_clock(frame.select(*(column for column in wanted if column != ROWS)), clock, schema)
+    profile = count_rows(used, schema, request)
+    labels = find_labels(used, schema, request)
+    refuse_missing(profile, request)
+    calendar = make_calendar(used, schema, request, profile, clock, until)
+    timed = used.filter(~nw.col(clock.name).is_null()) if calendar.rows_without_time else used
+    return clean_rows(timed, schema, request, labels, profile, clock.name), calendar
 
 
 def _refuse_arguments(**given: object) -> None:
@@ -103,7 +108,13 @@ def _refuse_metrics(request: Request, window: object) -> None:
         )
 
 
-def _in_windows(query: Query, calendar: Calendar) -> TimedStatistics:
+def at_looks(query: Query, calendar: Calendar) -> tuple[list[LogStatistics], Late]:
+    """The statistics at every look from the first on, and what they did not use."""
+    of_rows = calendar.clock.window is not None or query.request.unit == ROWS
+    return (_in_windows if of_rows else _so_far)(query, calendar)
+
+
+def _in_windows(query: Query, calendar: Calendar) -> tuple[list[LogStatistics], Late]:
     """Units enter when their window is complete, with the rows of the window."""
     centers, request = _shifts(query), query.request
     quantiles = {block.metric: block.buckets.q for block in request.blocks if block.buckets}
@@ -117,10 +128,10 @@ def _in_windows(query: Query, calendar: Calendar) -> TimedStatistics:
     last = query.request.blocks.index(counting)
     blocks = [block for i, block in enumerate(query.blocks) if i != last]
     query = replace(query, request=replace(query.request, segments=request.segments), blocks=blocks)
-    return _timed(_at_looks(query, found, calendar, spreads, quantiles), late, calendar)
+    return _cumulated(query, found, calendar, spreads, quantiles), late
 
 
-def _so_far(query: Query, calendar: Calendar) -> TimedStatistics:
+def _so_far(query: Query, calendar: Calendar) -> tuple[list[LogStatistics], Late]:
     """Units are there from their first row, with all of their rows before the look."""
     prepared: dict[str, nw.Expr] = {}
     aggregates: dict[str, Aggregate] = {}
@@ -128,7 +139,7 @@ def _so_far(query: Query, calendar: Calendar) -> TimedStatistics:
     query = replace(query, blocks=blocks)
     found = open_ended(query, prepared, aggregates, calendar)
     late = Late(calendar.rows_without_time, 0, calendar.rows_after)
-    return _timed(_at_looks(query, found, calendar, {}, {}), late, calendar)
+    return _cumulated(query, found, calendar, {}, {}), late
 
 
 def _timed(statistics: list[LogStatistics], late: Late, calendar: Calendar) -> TimedStatistics:
@@ -153,7 +164,7 @@ def _late(rows: list[dict[str, Any]], calendar: Calendar, column: str) -> tuple[
     return late, [{**row, "look": calendar.count if row[column] == unsure else int(row[column])} for row in rows]
 
 
-def _at_looks(
+def _cumulated(
     query: Query,
     rows: list[dict[str, Any]],
     calendar: Calendar,
@@ -204,13 +215,15 @@ def _within(query: Query, clock: Clock) -> Frame:
 
 
 def entry_of(calendar: Calendar) -> Entry:
-    """The number of the first look at or after the end of a window, by its beginning."""
+    """The number of the first look at or after the end of a window, by its beginning; without one, of that after it."""
     import narwhals as nw
 
     window, unfinished, unsure = calendar.clock.window or 0, *calendar.codes
 
     def entry(first: nw.Expr) -> nw.Expr:
-        look = ceil_of(first + (window - calendar.start), calendar.clock.every)
+        passed = first + (window - calendar.start)
+        every = calendar.clock.every
+        look = ceil_of(passed, every) if window else floor_of(passed, every) + 1
         after_all = (look == calendar.count) & (first + window > calendar.complete_to)
         look = nw.when(look > calendar.count).then(nw.lit(unfinished)).otherwise(look)
         return nw.when(after_all).then(nw.lit(unsure)).otherwise(look).cast(nw.Int64)

@@ -204,6 +204,17 @@ def test_rows_as_units(window: Any, timed: pd.DataFrame) -> None:
         check(statistics, read_statistics(rows, experiment.request()), look)
 
 
+def test_rows_at_a_look_come_after_it() -> None:
+    """A date is the beginning of a day: the first row is in the first look, and none is in a look that it begins."""
+    days = pd.date_range("2024-01-01", periods=20, freq="D").repeat(2)
+    log = pd.DataFrame({"orders": range(40), "variant": ["control", "new"] * 20, "ts": days})
+    experiment = plan(unit=ab.ROWS, exposure=None, allocation=None, key=(), metrics={"orders": ab.Mean("orders")})
+    for times in (days, days.date, np.arange(40) // 2):
+        every = 5 if isinstance(times, np.ndarray) and times.dtype.kind == "i" else "5d"
+        found = read_trajectory(log.assign(ts=times), experiment.request(), time="ts", every=every)
+        assert [[g.units for g in s.groups] for s in found.statistics] == [[5, 5], [10, 10], [15, 15], [20, 20]]
+
+
 def test_what_comes_late_is_counted(timed: pd.DataFrame) -> None:
     experiment = plan(key=(), metrics={"orders": ab.Mean("orders")})
     until = START.floor("D") + pd.Timedelta("9D")
