@@ -6,28 +6,24 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from abkit import _check
-from abkit.errors import PlanError
 from abkit.experiment import Experiment, as_experiment
-from abkit.logs import label_name
-from abkit.metrics import Trend
+from abkit.simulate._log_arguments import EPOCH, Numbers, cluster_of, flaws_of, likeness_of, model_of, times_of
 from abkit.simulate._log_effects import checked_effects, with_effects
-from abkit.simulate._log_model import Column, Likeness, Model, covariate_columns, measured_columns
-from abkit.simulate._log_rows import DAY, Block, Flaws, Times, draw_block, units_a_block
+from abkit.simulate._log_model import Model, measured_columns
+from abkit.simulate._log_rows import Block, Flaws, Times, draw_block, units_a_block
 from abkit.simulate._log_truth import Truth, truth_of
-from abkit.types import ROWS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-TREATMENT = "treatment"
-Numbers = Mapping[str, float]
+COUNTED = ("rows", "duplicates", "contaminated", "late")
 
 
 @dataclass(frozen=True, repr=False)
@@ -101,30 +97,119 @@ def log(  # noqa: PLR0913 - what a log may be like, one plain word each
     time: str = "time",
     path: str | os.PathLike[str] | None = None,
 ) -> SimulatedLog:
-    """Draw an event log on which a plan runs as it is, and whose true effects are known."""
+    """Draw an event log on which a plan runs as it is, and whose truth is known.
+
+    Answers: does this analysis find what is there, and only that; and what do repeated, late or misplaced rows do to
+    it?
+
+    Parameters
+    ----------
+    plan : Experiment, dict, or path of a plan file
+        Its columns are those of the log. Without an `allocation` there is one treatment, called "treatment".
+    units : int
+        How many are drawn, at least 2. Of paired metrics each is seen under every variant.
+    rng : numpy.random.Generator
+        The same state gives the same rows.
+    effects : mapping of metric to number or Relative, optional
+        The true effect on the metric, on the scale of the report's `estimate`; by default none. A mapping of treatment
+        to effect where treatments differ. An effect changes the column that the metric is the value or numerator of,
+        so that other metrics of that column change with it: `truth` says how much.
+    means, sds, zeros : mapping of column to number, optional
+        In the control: the mean, the standard deviation and the share of zeros of a unit's total; or of a row's value,
+        where a metric divides the column by `ROWS` or takes a quantile of its rows. By default real numbers have mean
+        10 and deviation 10, counts mean 2, and a tenth of the units has an outcome that is 0 or 1.
+    rows : float
+        Expected rows of a unit, at least 1: one, and a Poisson number more.
+    icc : float
+        Intraclass correlation, from 0 to 1, of what belongs together: the rows of a unit, in columns with a value a
+        row; the values of a pair; the totals of a cluster's units.
+    cluster : str, optional
+        A further column of clusters of `cluster_size` units each, all of which are in one variant.
+    cluster_size : int
+        At least 1; the last cluster may be smaller.
+    correlation : float
+        From 0 to 1, between the normal deviates of a unit's columns, such as numerator and denominator of a ratio.
+    covariate_correlation : float
+        From -1 to 1, of a covariate with the unit's untreated total of the first metric that names it.
+    novelty : float, optional
+        The half-life, in days since exposure, of effects that wear off. Over all days the effect is the stated one.
+    allocation : mapping of variant to weight, optional
+        The shares that variants really get; by default those of the plan.
+    contaminated, duplicates, late, missing : float
+        Shares, from 0 to 1: of units whose last row is in another variant; of rows that are there twice, with the same
+        key; of rows that arrive after the end, where another column says when each row arrived; of units that lack a
+        column's value in all of their rows, drawn anew for each column.
+    days : float
+        Over how many days units enter.
+    follow : int, optional
+        For how many days from its first row a unit has rows: by default 7, or as many as a `Trend` needs.
+    start : datetime
+        When the first unit may enter, in UTC.
+    time : str
+        The column that says when a row was logged; that of arrivals has `_arrived` behind it.
+    path : str or path, optional
+        A Parquet file to write, of any size: only some rows at a time are in memory. By default a DataFrame is made.
+
+    Returns
+    -------
+    SimulatedLog
+
+    Raises
+    ------
+    ValueError, TypeError
+        An argument outside its domain, or an effect that makes values negative or a share larger than 1.
+    PlanError
+        Effects that contradict each other, or that have no closed form.
+
+    Notes
+    -----
+    A unit's total of a real column is log-normal, or zero; of a count, Poisson with a log-normal mean; an outcome of 0
+    or 1 is in one of the unit's rows. Totals are spread over the rows: the first is at exposure, the others on any of
+    the days that the unit is followed. The normal deviates behind the columns of a unit are correlated. An effect
+    multiplies values by 1 + d w on a day of weight w, where the weights average to one over what is expected of each
+    day; of counts it adds some, or takes some away. So means, ratios and trends have closed forms, and without novelty
+    quantiles and capped means too: the truth is of the distribution, not of the units that happened to be drawn.
+
+    Not covered are values below zero, effects that differ between units or segments, units that are lost, and
+    outcomes that depend on when a unit enters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import abkit as ab
+    >>> plan = ab.Experiment(unit="user", variant="variant", control="control", key="id",
+    ...                      metrics={"revenue": ab.Mean("revenue"), "latency": ab.Ratio("ms", ab.ROWS)})
+    >>> simulated = ab.simulate.log(plan, 20_000, rng=np.random.default_rng(1), effects={"revenue": ab.relative(0.05)},
+    ...                             duplicates=0.01)
+    >>> list(simulated.log.columns)
+    ['user', 'variant', 'time', 'revenue', 'ms', 'id']
+    >>> truth = simulated.truth["revenue"]["treatment"]
+    >>> round(truth.effect, 9), round(truth.relative, 9)
+    (0.5, 0.05)
+    >>> report = plan.analyze(simulated.log)
+    >>> low, high = report.result("revenue").interval(0.95)
+    >>> bool(low < truth.effect < high), report.statistics.audit.rows_duplicated == simulated.duplicates
+    (True, True)
+    """
     experiment = as_experiment(plan)
     count = _check.count("units", units, 2)
     if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            f"`rng` must be a NumPy generator, such as numpy.random.default_rng(1); got {_check.show(rng)}."
-        )
-    flaws = _flaws(experiment, contaminated, duplicates, late, missing)
-    likeness = _likeness(icc, correlation, covariate_correlation)
+        raise TypeError(f"`rng` must be a numpy.random.Generator; got {_check.show(rng)}.")
+    flaws = flaws_of(experiment, contaminated, duplicates, late, missing)
+    likeness = likeness_of(icc, correlation, covariate_correlation)
     columns = measured_columns(experiment, means or {}, sds or {}, zeros or {}, likeness.icc)
-    model = _model(experiment, columns, likeness, allocation, rows, follow)
-    decay = None if novelty is None else _check.within("novelty", novelty, 0, math.inf)
+    model = model_of(experiment, columns, likeness, allocation, rows, follow)
     if cluster is not None:
-        model = replace(model, cluster=_cluster(experiment, cluster, cluster_size))
+        model = replace(model, cluster=cluster_of(experiment, cluster, cluster_size))
+    decay = None if novelty is None else _check.within("novelty", novelty, 0, math.inf)
     model = with_effects(model, checked_effects(experiment, model.variants, effects), decay)
-    times = _times(experiment, start, _check.within("days", days, 0, math.inf), model.follow, time)
+    times = times_of(experiment, start, days, model.follow, time)
     drawn: list[Block] = []
-    blocks = _blocks(model, flaws, times, rng, count, drawn)
-    made = _made(blocks, path)
-    sums = {
-        name: sum(getattr(block, name) for block in drawn) for name in ("rows", "duplicates", "contaminated", "late")
-    }
-    span = _moment(times.start), _moment(times.end)
-    return SimulatedLog(made, experiment, truth_of(model), count, **sums, start=span[0], end=span[1])
+    made = _made(_blocks(model, flaws, times, rng, count, drawn), path)
+    sums = {name: sum(getattr(block, name) for block in drawn) for name in COUNTED}
+    return SimulatedLog(
+        made, experiment, truth_of(model), count, **sums, start=_moment(times.start), end=_moment(times.end)
+    )
 
 
 def _blocks(
@@ -132,8 +217,10 @@ def _blocks(
 ) -> Iterator[dict[str, Any]]:
     """The columns of each block; what is counted of it is left in `drawn`. Each has a generator of its own."""
     size, before = units_a_block(model), 0
+    seeds = np.random.SeedSequence(rng.integers(2**32, size=4).tolist())
     for first in range(0, units, size):
-        block = draw_block(model, flaws, times, rng.spawn(1)[0], first, min(size, units - first), before)
+        child = np.random.default_rng(seeds.spawn(1)[0])
+        block = draw_block(model, flaws, times, child, first, min(size, units - first), before)
         before += block.rows - block.duplicates
         drawn.append(replace(block, columns={}))
         yield block.columns
@@ -147,84 +234,11 @@ def _made(blocks: Iterator[dict[str, Any]], path: str | os.PathLike[str] | None)
     name = os.fspath(path)
     if not name.endswith(".parquet"):
         raise ValueError(f"`path` must end in .parquet; got {name!r}.")
+    if not Path(name).parent.is_dir():
+        raise ValueError(f"`path` must be in a folder that exists; got {name!r}.")
     write_parquet(name, blocks)
     return name
 
 
-def _model(
-    plan: Experiment,
-    columns: dict[str, Column],
-    likeness: Likeness,
-    allocation: Numbers | None,
-    rows: float,
-    follow: int | None,
-) -> Model:
-    variants, shares = _shares(plan, allocation)
-    each = 1.0 if plan.unit == ROWS else _check.at_least("rows", rows, 1)
-    longest = max((metric.days for metric in plan.metrics.values() if isinstance(metric, Trend)), default=7)
-    days = longest if follow is None else _check.count("follow", follow, 1)
-    return Model(plan, variants, shares, columns, covariate_columns(plan), np.full(len(variants), each), days, likeness)
-
-
-def _cluster(plan: Experiment, column: str, size: int) -> tuple[str, int]:
-    if plan.request().pairs:
-        raise PlanError("`cluster` must not be given for a plan of pairs: each unit is compared with itself.")
-    if _check.text("cluster", column) in plan.request().columns():
-        raise ValueError(f"`cluster` must name a column that the plan does not use; got {column!r}.")
-    return column, _check.count("cluster_size", size, 1)
-
-
-def _likeness(icc: float, correlation: float, covariate_correlation: float) -> Likeness:
-    explained = _check.number("covariate_correlation", covariate_correlation)
-    if not -1 <= explained <= 1:
-        raise ValueError(f"`covariate_correlation` must be from -1 to 1; got {explained:g}.")
-    return Likeness(_share("icc", icc), _share("correlation", correlation), explained)
-
-
-def _shares(plan: Experiment, allocation: Numbers | None) -> tuple[tuple[str, ...], np.ndarray]:
-    """The variants, the control first, and the shares of units that are drawn into each."""
-    planned = dict(plan.allocation or {plan.control: 1.0, TREATMENT if plan.control != TREATMENT else "other": 1.0})
-    given = planned if allocation is None else {label_name(name): weight for name, weight in allocation.items()}
-    variants = (plan.control, *(name for name in (planned if plan.allocation else given) if name != plan.control))
-    for name in given:
-        _check.choice("allocation", name, variants)
-    weights = np.array([_check.at_least(f"allocation.{name}", given.get(name, 0.0), 0) for name in variants])
-    if not weights.sum() > 0:
-        raise ValueError("`allocation` must give some variant a weight above 0.")
-    return variants, weights / weights.sum()
-
-
-def _flaws(plan: Experiment, contaminated: float, duplicates: float, late: float, missing: float) -> Flaws:
-    found = Flaws(
-        _share("contaminated", contaminated),
-        _share("duplicates", duplicates),
-        _share("late", late),
-        _share("missing", missing),
-    )
-    if found.contaminated and (plan.unit == ROWS or plan.request().pairs):
-        raise PlanError("`contaminated` must be 0 for this plan: its units are rows, or are seen under every variant.")
-    if found.missing and any(
-        metric.block(name, plan.missing).missing != "drop" for name, metric in plan.metrics.items()
-    ):
-        raise PlanError("`missing` must be 0 unless the plan leaves values out that are missing (missing: drop).")
-    return found
-
-
-def _times(plan: Experiment, start: datetime, days: float, follow: int, time: str) -> Times:
-    used = {*plan.request().columns()} - set(plan.request().key)
-    if _check.text("time", time) in used:
-        raise ValueError(f"`time` must name a column that the plan does not use for anything else; got {time!r}.")
-    begin = start.replace(tzinfo=UTC) if start.tzinfo is None else start
-    first, enrolment = (begin - EPOCH) // timedelta(microseconds=1), int(days * DAY)
-    return Times(time, f"{time}_arrived", first, enrolment, first + enrolment + follow * DAY)
-
-
 def _moment(at: int) -> datetime:
     return (EPOCH + timedelta(microseconds=at)).replace(tzinfo=None)
-
-
-def _share(name: str, value: object) -> float:
-    found = _check.at_least(name, value, 0)
-    if found > 1:
-        raise ValueError(f"`{name}` must be a share, at most 1; got {found:g}.")
-    return found

@@ -206,6 +206,8 @@ def _column(
     icc: float,
 ) -> Column:
     means, sds, zeros = given
+    if kind == "covariate" and name in means:
+        raise ValueError(f"`means.{name}` must not be given: a covariate is like the outcome that it goes with.")
     mean = _check.within(f"means.{name}", means.get(name, DEFAULT_MEAN[kind]), 0, 1 if kind == "binary" else math.inf)
     none = _check.at_least(f"zeros.{name}", zeros.get(name, 0.0), 0)
     if not none < 1 or (none and kind != "real"):

@@ -70,7 +70,7 @@ def draw_block(
     model: Model, flaws: Flaws, times: Times, rng: np.random.Generator, first: int, units: int, before: int
 ) -> Block:
     """The rows of the units from `first` on; keys go on from `before`."""
-    crossed = rng.random(units) < flaws.contaminated
+    crossed = (rng.random(units) < flaws.contaminated) & (np.count_nonzero(model.shares) > 1)
     seats = _seats(model, crossed, rng, units)
     columns: dict[str, Any] = {}
     plan = model.plan
