@@ -110,6 +110,13 @@ class Scenario:
         faults = (self.late, self.duplicates, self.contaminated, self.autocorrelation)
         return self.events is not None or self.missing is not None or any(faults)
 
+    def to_dict(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name in ("effects", "allocation"):
+            values[name] = None if values[name] is None else dict(values[name])
+        return {**values, "ramp": None if self.ramp is None else list(self.ramp)}
+
     def check(self, plan: Experiment) -> None:
         """Refuse metrics and variants that the plan does not have."""
         variants = tuple(allocation_of(plan))

@@ -42,8 +42,10 @@ class Setting:
         return self.units[-1]
 
 
-def make_setting(plan: Experiment, units: int | None, looks: int | None, power: float) -> Setting:
-    """The looks, units and effects of a plan for which there is no history."""
+def make_setting(
+    plan: Experiment, units: int | None, looks: int | None, power: float, history: object = None
+) -> Setting:
+    """The looks, units and effects of a plan; without a history, effects are what the plan would detect."""
     power = _check.within("power", power, 0, 1)
     at, notes = _looks(plan, units, looks)
     if plan.allocation is None:

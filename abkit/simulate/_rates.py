@@ -1,0 +1,76 @@
+"""Shares and means over runs, with their Monte-Carlo errors."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import betaincinv
+
+#: A rate is surely above a bound where a binomial of that bound reaches it less often than this.
+SURE = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A share of runs.
+
+    Parameters
+    ----------
+    count, runs : int
+    """
+
+    count: int
+    runs: int
+
+    @property
+    def value(self) -> float:
+        """The share."""
+        return self.count / self.runs
+
+    @property
+    def stderr(self) -> float:
+        """Its Monte-Carlo standard error; 0 where the count is 0 or all, for which `interval` stands."""
+        return math.sqrt(self.value * (1 - self.value) / self.runs)
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """The exact binomial interval (Clopper and Pearson 1934, Biometrika 26); one-sided where it ends at 0 or 1."""
+        one_sided = self.count in (0, self.runs)
+        tail = (1 - level) if one_sided else (1 - level) / 2
+        low = float(betaincinv(self.count, self.runs - self.count + 1, tail)) if self.count else 0.0
+        high = float(betaincinv(self.count + 1, self.runs - self.count, 1 - tail)) if self.count < self.runs else 1.0
+        return low, high
+
+    def surely_above(self, limit: float) -> bool:
+        """Whether the lower end of the exact one-sided interval at 99.9% lies above a limit."""
+        return self.count > 0 and float(betaincinv(self.count, self.runs - self.count + 1, SURE)) > limit
+
+    def to_dict(self) -> dict[str, float | int]:
+        """Plain values for JSON."""
+        low, high = self.interval()
+        return {**asdict(self), "value": self.value, "stderr": self.stderr, "low": low, "high": high}
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    """A mean over runs, with its Monte-Carlo standard error."""
+
+    value: float
+    stderr: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def rate_of(which: npt.NDArray[np.bool_]) -> Rate:
+    """The share of true values."""
+    return Rate(int(np.count_nonzero(which)), len(which))
+
+
+def average_of(values: npt.NDArray[np.float64] | npt.NDArray[np.intp]) -> Average:
+    """The mean; of one value the error is 0."""
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return Average(float(np.mean(values)), spread / math.sqrt(len(values)))
