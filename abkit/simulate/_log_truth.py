@@ -146,8 +146,9 @@ def _daily_effects(model: Model, metric: Metric, variant: int) -> tuple[float, .
     if any(getattr(metric, cap, None) for cap in ("cap", "denominator_cap")):
         return ()
     column, denominator = value_columns(metric)
-    days = [
-        by_day(model, column, place) / (by_day(model, denominator, place) if denominator else 1)
-        for place in (0, variant)
-    ]
-    return tuple((days[1] - days[0]).tolist())
+    values = [by_day(model, column, place) for place in (0, variant)]
+    if denominator:
+        below = [by_day(model, denominator, place) for place in (0, variant)]
+        days = int(np.all(np.array(below) > 0, axis=0).sum())  # where units have one row there is one day
+        values = [y[:days] / m[:days] for y, m in zip(values, below, strict=True)]
+    return tuple((values[1] - values[0]).tolist())
