@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,13 +64,14 @@ class Course:
     def samples(self, treatment: int, events: float | None, skewness: float | None) -> list[Sample]:
         """What is expected at each look: the share of units that have an event, and the skewness at the last."""
         c, t = self.n[:, 0], self.n[:, treatment + 1]
-        smaller, h = np.minimum(c, t), c * t / np.maximum(c + t, 1e-300)
         share = float(self.planned[treatment + 1] / (self.planned[0] + self.planned[treatment + 1]))
-        found = [None if events is None else round(events * n) for n in smaller]
-        with np.errstate(divide="ignore"):
-            skew = [None if skewness is None else skewness * s for s in np.sqrt(h[-1] / h).tolist()]
-        units, least = np.rint(c + t).astype(int).tolist(), np.rint(smaller).astype(int).tolist()
-        return [Sample(*row, share=share) for row in zip(units, least, found, skew, strict=True)]
+        last = float(self.information[-1, treatment])
+        found = []
+        for units, smaller, h in zip(c + t, np.minimum(c, t), self.information[:, treatment], strict=True):
+            with_event = None if events is None else round(events * smaller)
+            skew = skewness * math.sqrt(last / h) if skewness is not None and h > 0 else None
+            found.append(Sample(round(units), round(smaller), with_event, skew, share=share))
+        return found
 
 
 def course_of(plan: Experiment, scenario: Scenario, looks: npt.ArrayLike) -> Course:
