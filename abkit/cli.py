@@ -1,4 +1,4 @@
-"""The command line: analyze, decide, trajectory, schema, demo."""
+"""The command line: analyze, decide, trajectory, plan, simulate, schema, demo."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from abkit import __version__
 from abkit.errors import AbkitError, DataError, PlanError
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from abkit.experiment import Experiment
+    from abkit.simulate import Scenario
 
 PROMOTE, ROLLBACK, USAGE, DATA, INTERNAL, CONTINUE, BLOCKED = 0, 10, 64, 65, 70, 75, 76
 INTERRUPTED = 130
@@ -98,6 +101,38 @@ def _parser() -> argparse.ArgumentParser:
     trajectory.add_argument("--variant", help="of which treatment, where there are several")
     trajectory.set_defaults(run=_trajectory)
 
+    plan = commands.add_parser("plan", help="how many units and how long a plan needs, from a log of before")
+    plan.add_argument("plan", help="a plan file: .yaml or .json")
+    plan.add_argument(
+        "--history", required=True, metavar="FILE", help="a log of before: .parquet, .csv; or a summary: .yaml, .json"
+    )
+    plan.add_argument(
+        "--mde",
+        action="append",
+        metavar="[METRIC=]SIZE",
+        help="the effect worth detecting: a number in the metric's unit, or 2%% of its baseline; by default the plan's",
+    )
+    plan.add_argument("--weeks", type=float, help="how long it may take")
+    plan.add_argument("--power", type=float, default=0.8, help="the chance of a promotion (0.8)")
+    plan.add_argument("--time", help="the log's column of times; by default the only one")
+    plan.add_argument("--units-per-week", type=float, metavar="N", help="how fast units come")
+    plan.add_argument("--looks", type=int, help="how often an anytime monitor is looked at (20)")
+    plan.add_argument("--format", choices=("text", "json"), default="text")
+    plan.add_argument("--plot", metavar="FILE", help="draw effects by week and the power curve: .png, .svg or .pdf")
+    plan.set_defaults(run=_plan)
+
+    simulate = commands.add_parser("simulate", help="what a plan will really do: run it many times in known worlds")
+    simulate.add_argument("plan", help="a plan file: .yaml or .json")
+    simulate.add_argument("--runs", type=int, default=20_000, help="experiments a scenario (20,000)")
+    simulate.add_argument("--seed", type=int, default=1, help="of the random numbers (1); the same gives the same bytes")
+    simulate.add_argument("--looks", type=int, help="how many looks, where the plan does not say it")
+    simulate.add_argument("--units", type=int, help="units of all variants at the last look, likewise")
+    simulate.add_argument("--history", metavar="FILE", help="a log of before, which says how large effects are")
+    simulate.add_argument("--scenario", action="append", metavar="NAME", help="only this one; may be given repeatedly")
+    simulate.add_argument("--format", choices=("text", "json"), default="text")
+    simulate.add_argument("--page", metavar="FILE", help="write a page with plots: .html")
+    simulate.set_defaults(run=_simulate)
+
     schema = commands.add_parser("schema", help="the JSON Schema of a plan file, or of a decision")
     schema.add_argument("of", choices=("plan", "decision"))
     schema.set_defaults(run=_schema)
@@ -138,21 +173,62 @@ def _decide(parsed: argparse.Namespace) -> int:
 def _trajectory(parsed: argparse.Namespace) -> int:
     from abkit.experiment import Experiment
 
-    if parsed.plot and not parsed.plot.endswith((".png", ".svg", ".pdf")):
-        raise PlanError(f"`--plot` must be a file that ends with .png, .svg or .pdf; got {parsed.plot!r}.")
+    _check_plot(parsed.plot)
     if not parsed.plot and (parsed.metric or parsed.variant):
         raise PlanError("`--metric` and `--variant` say what `--plot` draws, and must be left out without it.")
     times = {name: _number_or_text(getattr(parsed, name)) for name in ("every", "window", "until")}
     trajectory = Experiment.from_file(parsed.plan).trajectory(parsed.log, time=parsed.time, **times)
     if parsed.plot:
-        _save(trajectory.plot(parsed.metric, parsed.variant), parsed.plot)
+        axes = trajectory.plot(parsed.metric, parsed.variant)
+        _save(axes.get_figure(root=True), parsed.plot)  # type: ignore[arg-type]
     print(json.dumps(trajectory.to_dict(), allow_nan=False) if parsed.format == "json" else trajectory)
     return 0
 
 
-def _save(axes: Axes, file: str) -> None:
+def _plan(parsed: argparse.Namespace) -> int:
+    from abkit.experiment import Experiment
+
+    _check_plot(parsed.plot)
+    planning = Experiment.from_file(parsed.plan).plan(
+        parsed.history,
+        mde=_sizes(parsed.mde),
+        **{name: getattr(parsed, name) for name in ("weeks", "power", "time", "units_per_week", "looks")},
+    )
+    if parsed.plot:
+        _save(planning.figure(), parsed.plot)
+    print(json.dumps(planning.to_dict(), allow_nan=False) if parsed.format == "json" else planning)
+    return 0
+
+
+def _sizes(given: Sequence[str] | None) -> object:
+    """Effects as `--mde` names them: one for all, or one a metric."""
+    if not given:
+        return None
+    named = [text.rpartition("=") for text in given]
+    if len(named) > 1 and not all(name for name, _, _ in named):
+        raise PlanError("`--mde` must be one size for all success metrics, or METRIC=SIZE each time.")
+    sizes = {name: _size(size) for name, _, size in named}
+    return sizes.get("", sizes)
+
+
+def _size(text: str) -> object:
+    """A number, or a share such as 2%."""
+    from abkit.types import Relative
+
     try:
-        axes.get_figure(root=True).savefig(file)  # type: ignore[union-attr]
+        return Relative(float(text[:-1]) / 100) if text.endswith("%") else float(text)
+    except ValueError as error:
+        raise PlanError(f"`--mde` must have a number, or a share such as 2%; got {text!r}.") from error
+
+
+def _check_plot(file: str | None) -> None:
+    if file and not file.endswith((".png", ".svg", ".pdf")):
+        raise PlanError(f"`--plot` must be a file that ends with .png, .svg or .pdf; got {file!r}.")
+
+
+def _save(figure: Figure, file: str) -> None:
+    try:
+        figure.savefig(file)
     except OSError as error:
         raise PlanError(f"`--plot` must be a file that can be written; got {file!r}: {error.strerror}.") from error
 
@@ -163,6 +239,44 @@ def _number_or_text(value: str | None) -> float | str | None:
         return value if value is None else float(value)
     except ValueError:
         return value
+
+
+def _simulate(parsed: argparse.Namespace) -> int:
+    import numpy as np
+
+    from abkit.experiment import Experiment
+    from abkit.simulate import operating_characteristics
+
+    if parsed.page and not parsed.page.endswith((".html", ".htm")):
+        raise PlanError(f"`--page` must be a file that ends with .html; got {parsed.page!r}.")
+    if parsed.seed < 0:
+        raise PlanError(f"`--seed` must be at least 0; got {parsed.seed}.")
+    experiment = Experiment.from_file(parsed.plan)
+    scenarios = _scenarios(experiment, parsed.scenario)
+    options = {name: getattr(parsed, name) for name in ("history", "units", "looks")}
+    try:
+        found = operating_characteristics(
+            experiment, scenarios, parsed.runs, np.random.default_rng(parsed.seed), **options
+        )
+    except ValueError as error:
+        raise PlanError(str(error)) from error
+    if parsed.page:
+        found.save(parsed.page)
+    print(found.to_json() if parsed.format == "json" else found)
+    return 0
+
+
+def _scenarios(experiment: Experiment, names: Sequence[str] | None) -> list[Scenario] | None:
+    """The default scenarios that are named, in their own order; all where none is."""
+    from abkit import _check
+    from abkit.simulate import default_scenarios
+
+    known = {scenario.name: scenario for scenario in default_scenarios(experiment)}
+    for name in names or ():
+        if name not in known:
+            hint = _check.suggest(name, known)
+            raise PlanError(f"`--scenario` must be one of {', '.join(known)}; got {name!r}.{hint}")
+    return [scenario for name, scenario in known.items() if name in names] if names else None
 
 
 def _schema(parsed: argparse.Namespace) -> int:

@@ -16,11 +16,13 @@ from abkit.metrics import Metric
 from abkit.sequential import KINDS as MONITORS
 from abkit.sequential import FixedHorizon, Look, Monitor
 from abkit.types import MISSING, ROWS, Missing
+from abkit.types import Quality as Quality  # noqa: PLC0414 - it is part of a plan
 
 if TYPE_CHECKING:
     import os
 
     from abkit.exposure import ExposureDays
+    from abkit.planning import Planning
     from abkit.report import Report
     from abkit.trajectory import Trajectory
 
@@ -28,37 +30,6 @@ Adjust = Literal["holm", "none"]
 
 #: Below this, 1 - alpha has too few digits for a confidence level.
 SMALLEST_ALPHA = 1e-9
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """When the data count as broken.
-
-    Parameters
-    ----------
-    alpha : float
-        Level of the checks by a test: sample ratio, missing outcomes, quality metrics. Between 0 and 1; small,
-        because a healthy experiment must hardly ever be stopped by them.
-    contaminated : float
-        Largest share of units seen in several variants, and of rows without a unit, a variant or a key. From 0 to 1.
-        Rows that contradict their duplicates break the data however few they are.
-
-    Examples
-    --------
-    >>> import abkit as ab
-    >>> ab.Quality()
-    Quality(alpha=0.001, contaminated=0.01)
-    """
-
-    alpha: float = 0.001
-    contaminated: float = 0.01
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "alpha", _check.within("quality.alpha", self.alpha, 0, 1))
-        share = _check.at_least("quality.contaminated", self.contaminated, 0)
-        if share > 1:
-            raise ValueError(f"`quality.contaminated` must be at most 1; got {share:g}.")
-        object.__setattr__(self, "contaminated", share)
 
 
 @dataclass(frozen=True)
@@ -310,6 +281,45 @@ class Experiment:
         plan = daily_plan(self, metrics)
         daily = read_exposure_days(log, plan.request(), time=time, every=every, window=window, until=until)
         return make_exposure_days(plan, daily)
+
+    def plan(
+        self,
+        history: object,
+        *,
+        mde: object = None,
+        weeks: float | None = None,
+        power: float = 0.8,
+        time: str | None = None,
+        units_per_week: float | None = None,
+        looks: int | None = None,
+    ) -> Planning:
+        """How many units and how long this plan needs, for each metric and for its rule as a whole.
+
+        Parameters
+        ----------
+        history : table, path, mapping or Report
+            A log of before, as for `analyze`, whose variants do not matter; or a summary, statistics of each metric by
+            its name (`Moments`, `Counts`, `CoMoments`, or the path of a YAML file); or the report of the running plan.
+        mde : float, Relative, or mapping of metric to them, optional
+            The gain of each success metric that is worth detecting; by default what the metrics say.
+        weeks : float, optional
+            How long it may take: the answer is then the power, and the smallest effect that is detectable.
+        power : float
+            The chance of a promotion, where one success metric has its effect and no guardrail has any.
+        time : str, optional
+            A log's column of times; by default the only one that there is. It tells how fast units come.
+        units_per_week : float, optional
+            How fast units come, of all variants together.
+        looks : int, optional
+            With an anytime monitor, how often it is looked at, at equal distances; 20 by default.
+
+        Returns
+        -------
+        Planning
+        """
+        from abkit.planning import Wish, make_planning
+
+        return make_planning(self, history, Wish(mde, weeks, power, time, units_per_week, looks))
 
     def _check_pairs(self) -> None:
         """Where units are pairs they are so for all metrics, since no unit belongs to one variant only."""

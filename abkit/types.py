@@ -117,3 +117,34 @@ class Sum:
 
 
 Covariate = str | Sum
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """When the data count as broken.
+
+    Parameters
+    ----------
+    alpha : float
+        Level of the checks by a test: sample ratio, missing outcomes, quality metrics. Between 0 and 1; small,
+        because a healthy experiment must hardly ever be stopped by them.
+    contaminated : float
+        Largest share of units seen in several variants, and of rows without a unit, a variant or a key. From 0 to 1.
+        Rows that contradict their duplicates break the data however few they are.
+
+    Examples
+    --------
+    >>> import abkit as ab
+    >>> ab.Quality()
+    Quality(alpha=0.001, contaminated=0.01)
+    """
+
+    alpha: float = 0.001
+    contaminated: float = 0.01
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alpha", _check.within("quality.alpha", self.alpha, 0, 1))
+        share = _check.at_least("quality.contaminated", self.contaminated, 0)
+        if share > 1:
+            raise ValueError(f"`quality.contaminated` must be at most 1; got {share:g}.")
+        object.__setattr__(self, "contaminated", share)

@@ -27,23 +27,23 @@ SCALARS = (
 TAG = "tag:yaml.org,2002:"
 
 
-def read_mapping(path: str | os.PathLike[str]) -> Any:
-    """The content of a YAML or JSON file."""
+def read_mapping(path: str | os.PathLike[str], what: str = "plan") -> Any:
+    """The content of a YAML or JSON file: of a plan, or of what else is said."""
     name = os.fspath(path)
     suffix = Path(name).suffix.lower()
     if suffix not in SUFFIXES:
-        raise PlanError(f"the plan {name!r} must be a .yaml, .yml or .json file.")
+        raise PlanError(f"the {what} {name!r} must be a .yaml, .yml or .json file.")
     try:
         text = Path(name).read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise PlanError(f"the plan {name!r} does not exist; check the path.") from error
+        raise PlanError(f"the {what} {name!r} does not exist; check the path.") from error
     except OSError as error:
-        raise PlanError(f"the plan {name!r} cannot be read: {error.strerror}.") from error
+        raise PlanError(f"the {what} {name!r} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise PlanError(f"the plan {name!r} cannot be read: {error}; save it as UTF-8.") from error
-    content = _parsed(name, text, "JSON" if suffix == ".json" else "YAML")
+        raise PlanError(f"the {what} {name!r} cannot be read: {error}; save it as UTF-8.") from error
+    content = _parsed(f"the {what} {name!r}", text, "JSON" if suffix == ".json" else "YAML")
     if content is None:
-        raise PlanError(f"the plan {name!r} is empty; `abkit schema plan` lists its fields.")
+        raise PlanError(f"the {what} {name!r} is empty{'; `abkit schema plan` lists its fields' * (what == 'plan')}.")
     return content
 
 
@@ -57,9 +57,9 @@ def _parsed(name: str, text: str, language: str) -> Any:
     except PlanError:
         raise
     except RecursionError as error:
-        raise PlanError(f"the plan {name!r} is nested too deeply to be one.") from error
+        raise PlanError(f"{name} is nested too deeply to be one.") from error
     except (ValueError, LookupError, yaml.YAMLError) as error:
-        raise PlanError(f"the plan {name!r} is not {language}: {_reason(error)}.") from error
+        raise PlanError(f"{name} is not {language}: {_reason(error)}.") from error
 
 
 def _reason(error: Exception) -> str:

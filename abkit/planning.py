@@ -1,1 +1,0 @@
-"""How long an experiment must run, from what is known of its units."""

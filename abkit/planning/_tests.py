@@ -1,0 +1,209 @@
+"""One test of the rule as it will be run: where its statistic will lie, and the chance that it shows what it is for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy.special import ndtr
+
+from abkit.errors import DataError
+from abkit.evidence import Effect, Sample
+from abkit.inference._mean_effect import MeanEffect
+from abkit.inference._quantile_effect import QuantileEffect
+from abkit.logs import Distribution
+from abkit.metrics import Metric
+from abkit.metrics._shifted import size_of
+from abkit.planning._source import resized
+from abkit.power._statistic import Statistic, rejection
+from abkit.sequential import AnytimeValid, FixedHorizon, GroupSequential, Look, Monitor
+from abkit.sequential._guard import FEWEST_UNITS
+from abkit.sequential._operating import Regions, Stopping
+from abkit.suffstats import CoMoments
+from abkit.types import Null, Relative
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """When a plan is looked at: at these shares of its units, under this monitor."""
+
+    monitor: Monitor
+    shares: tuple[float, ...]
+
+    @classmethod
+    def of(cls, monitor: Monitor, looks: int) -> Looks:
+        """Those that the monitor plans; of one that plans none, as many at equal distances."""
+        if isinstance(monitor, FixedHorizon):
+            return cls(monitor, (1.0,))
+        if isinstance(monitor, GroupSequential):
+            return cls(replace(monitor, units=None), monitor.planned)
+        return cls(monitor, tuple((k + 1) / looks for k in range(looks)))
+
+    def critical_values(self, tail: float, at_end: Sample) -> tuple[float, ...]:
+        """The deviate that must be passed at each look, of a test whose sample at the end is this one."""
+        samples = [_part(at_end, share) for share in self.shares]
+        return self.monitor.critical_values(tail, Look(len(samples)), samples)
+
+
+def _part(sample: Sample, share: float) -> Sample:
+    """The sample at an earlier look; counts are compared exactly, without a burn-in."""
+    if sample.counts is not None:
+        units = max(math.floor(sample.units * share), 1)
+        return Sample(units, max(units, FEWEST_UNITS))
+    return replace(
+        sample,
+        units=max(math.floor(sample.units * share), 1),
+        smaller=math.floor(sample.smaller * share),
+        events=None if sample.events is None else math.floor(sample.events * share),
+        skewness=None if sample.skewness is None else sample.skewness / math.sqrt(share),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a test's statistic lies, towards what it is to show, with given units and a given truth.
+
+    `apart` is how many standard errors the control's mean lies from zero, where the null is a share of it.
+    """
+
+    statistic: Statistic
+    sample: Sample
+    apart: float = math.inf
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedTest:
+    """A metric's test against its null, at the share of alpha that it has.
+
+    Parameters
+    ----------
+    name : str
+        The metric.
+    metric : Metric
+        As the statistics can answer it.
+    statistics : CoMoments
+        Of one variant without the treatment.
+    way : float
+        1 where larger values are to be shown, -1 where smaller ones are.
+    tail : float
+        Alpha towards that side, over all looks.
+    looks : Looks
+        When it is looked at.
+    at_any : bool
+        Whether it is enough at any of the looks; else it must be shown at the last one.
+    """
+
+    name: str
+    metric: Metric
+    statistics: CoMoments
+    way: float
+    tail: float
+    looks: Looks
+    at_any: bool
+
+    def place(self, n_control: int, n_treatment: int, effect: Null, null: Null) -> Place:
+        """Where the statistic lies.
+
+        Raises
+        ------
+        ValueError
+            An effect that the metric cannot have, or statistics that cannot be tested.
+        """
+        found, sample = self._effect(n_control, n_treatment, effect)
+        reference = found if isinstance(self.looks.monitor, FixedHorizon) else found.normal()
+        statistic = _located(reference, null, self.way)
+        apart = math.inf
+        if isinstance(null, Relative) and isinstance(found, MeanEffect):
+            apart = abs(found.control) / math.sqrt(found.var_control) if found.var_control > 0 else math.inf
+        return Place(statistic, sample, apart if not isinstance(null, Relative) or found.control else 0.0)
+
+    def effect(self, n_control: int, n_treatment: int) -> Effect:
+        """What the test is of where there is no treatment effect."""
+        return self._effect(n_control, n_treatment, 0.0)[0]
+
+    def _effect(self, n_control: int, n_treatment: int, effect: Null) -> tuple[Effect, Sample]:
+        metric, moments = self.metric, self.statistics
+        if isinstance(moments, Distribution):
+            return self._of_quantiles(n_control, n_treatment, effect), Sample(
+                n_control + n_treatment, min(n_control, n_treatment)
+            )
+        control = resized(moments, n_control)
+        treatment = metric.shifted(resized(moments, n_treatment), effect)
+        return metric.effect(control, treatment)[1], metric.sample(control, treatment)
+
+    def _of_quantiles(self, n_control: int, n_treatment: int, effect: Null) -> MeanEffect:
+        """Two quantiles as normal estimates, with the standard errors that the history's units give."""
+        value, variance = self._quantile
+        moved = value + size_of(effect, value)
+        return MeanEffect(value, moved, variance / n_control, variance / n_treatment, 0.0, math.inf)
+
+    @cached_property
+    def _quantile(self) -> tuple[float, float]:
+        """The quantile, and the variance of its estimate for one unit; the shape of its confidence at the history."""
+        found = self.metric.effect(self.statistics, self.statistics)[1]
+        if not isinstance(found, QuantileEffect) or math.isinf(found.stderr):
+            raise DataError(f"the history has too few values beyond the quantile of `{self.name}`")
+        return found.control, found.of_control.stderr**2 * int(self.statistics.n)
+
+    def power(self, place: Place) -> float:
+        """The chance that the test shows what it is for, however its errors are correlated with the control's mean."""
+        chance = self._at_one_look(place) if self._is_fixed else self._at_looks(place)
+        return max(chance - float(ndtr(self._last(place) - place.apart)), 0.0)
+
+    def _at_one_look(self, place: Place) -> float:
+        drift, scale, df = place.statistic
+        return float(rejection(Statistic(np.atleast_1d(drift), scale, np.array([df])), self.tail)[0])
+
+    def _at_looks(self, place: Place) -> float:
+        up = self.stopping(place, at_any=self.at_any).up
+        return float(up.sum())
+
+    def stopping(self, place: Place, *, at_any: bool) -> Stopping:
+        """The chance of being shown, or the contrary, at each look; with `at_any` False, shown at the last one only."""
+        bounds = [c * float(place.statistic.scale) for c in self.critical_values(place)]
+        if not math.isfinite(bounds[-1]):
+            none = np.zeros(len(bounds))
+            return Stopping(none, none, none)
+        upper = bounds if at_any else [*(math.inf for _ in bounds[:-1]), bounds[-1]]
+        lower, idle = tuple(-c for c in bounds), (-math.inf,) * len(bounds)
+        regions = Regions(self.looks.shares, tuple(upper), lower, idle, 2)
+        return regions.stopping(np.array(float(place.statistic.drift)))
+
+    def open_after(self, place: Place) -> np.ndarray:
+        """At each look, the chance that the test does not show what it is for there."""
+        if self._is_fixed:
+            return np.array([1 - self.power(place)])
+        bounds = np.array(self.critical_values(place)) * float(place.statistic.scale)
+        return np.asarray(ndtr(bounds - float(place.statistic.drift) * np.sqrt(self.looks.shares)))
+
+    def critical_values(self, place: Place) -> tuple[float, ...]:
+        """The deviates that must be passed at the looks."""
+        if isinstance(self.looks.monitor, AnytimeValid):  # whose bounds depend on how many units there are
+            return self.looks.critical_values(self.tail, place.sample)
+        return self._known_bounds
+
+    @cached_property
+    def _known_bounds(self) -> tuple[float, ...]:
+        return self.looks.critical_values(self.tail, Sample(0, 0))
+
+    @property
+    def _is_fixed(self) -> bool:
+        return isinstance(self.looks.monitor, FixedHorizon)
+
+    def _last(self, place: Place) -> float:
+        return self.critical_values(place)[-1]
+
+
+def _located(effect: Effect, null: Null, way: float) -> Statistic:
+    """The statistic in units of the estimate's own standard error, with that under the null as its scale."""
+    drift = effect.statistic(null)
+    if math.isnan(drift):
+        raise ValueError(effect.undefined)
+    true = getattr(effect, "unpooled", None)
+    scale = 1.0
+    if true is not None and drift:
+        wald = true.statistic(null)
+        scale = wald / drift if math.isfinite(wald) and wald else 1.0
+    return Statistic(np.array(way * drift * scale), scale, effect.df)
