@@ -124,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate = commands.add_parser("simulate", help="what a plan will really do: run it many times in known worlds")
     simulate.add_argument("plan", help="a plan file: .yaml or .json")
     simulate.add_argument("--runs", type=int, default=20_000, help="experiments a scenario (20,000)")
-    simulate.add_argument("--seed", type=int, default=1, help="of the random numbers (1); the same gives the same bytes")
+    simulate.add_argument("--seed", type=int, default=1, help="of the random numbers (1)")
     simulate.add_argument("--looks", type=int, help="how many looks, where the plan does not say it")
     simulate.add_argument("--units", type=int, help="units of all variants at the last look, likewise")
     simulate.add_argument("--history", metavar="FILE", help="a log of before, which says how large effects are")

@@ -372,7 +372,7 @@ def _summary(setting: Setting, scenario: Scenario, how: str, found: Runs) -> Cha
         average_of(found.treated),
         tuple(by[0].tolist()),
         tuple(by[1].tolist()),
-        _note(setting.plan, scenario),
+        _note(setting, scenario),
     )
 
 
@@ -402,10 +402,13 @@ def _wrong(setting: Setting, scenario: Scenario) -> tuple[bool, bool]:
     return not within or (bool(better) and not any(better)), harmless
 
 
-def _note(plan: Experiment, scenario: Scenario) -> str | None:
+def _note(setting: Setting, scenario: Scenario) -> str | None:
     """What the reader of a row should know."""
-    variants = tuple(allocation_of(plan))
-    if scenario.missing is not None and (scenario.missing == plan.control or len(variants) == 2):
+    plan, shares = setting.plan, allocation_of(setting.plan)
+    control = setting.last * shares[plan.control]
+    if scenario.events is not None:
+        return f"{min(scenario.events, control / 2):g} of the control's {control:,.0f} units have an event"
+    if scenario.missing is not None and (scenario.missing == plan.control or len(shares) == 2):
         return f"the log has no units of {scenario.missing!r}, so it is refused: there is no verdict"
     if scenario.autocorrelation:
         return "units are not independent, as every test of the plan takes them to be; its statements do not cover this"

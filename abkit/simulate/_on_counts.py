@@ -10,7 +10,6 @@ import numpy.typing as npt
 from scipy.special import xlogy
 
 from abkit._check import Float64Array
-from abkit.errors import PlanError
 from abkit.evidence import Sample
 from abkit.inference._score_effect import ScoreEffect
 from abkit.sequential import AnytimeValid
@@ -53,10 +52,7 @@ class _World:
 def _world(setting: Setting, scenario: Scenario) -> _World:
     plan, course = setting.plan, course_of(setting.plan, scenario, setting.units)
     units = np.rint(np.array(setting.units)[:, None] * course.planned).astype(np.int64)
-    events = scenario.events or 0.0
-    base = events / float(units[-1, 0])
-    if not base < 1:
-        raise PlanError(f"`events` of {scenario.name!r} must be below the control's {units[-1, 0]:,} units.")
+    base = min((scenario.events or 0.0) / float(units[-1, 0]), 0.5)
     size = math.sqrt(base * (1 - base) / course.planned_information)
     metrics = plan.metrics.items()
     signs = np.array([metric.sign for _, metric in metrics])

@@ -43,7 +43,8 @@ class Scenario:
     allocation : mapping of variant to weight, optional
         The shares that variants really get. By default those of the plan.
     events : float, optional
-        How many units of the control have an event by the last look, where every metric is one of rare events. Above 0.
+        How many units of the control have an event by the last look, where every metric is a proportion of units with
+        an event. Above 0; at most half of the units.
     missing : str, optional
         A variant that never reaches the log.
     late : float
@@ -195,7 +196,9 @@ def _grid(plan: Experiment) -> list[Scenario]:
     """Gains of all success metrics at once; harms of all the others at once, beside the planned gain."""
     others = _roles(plan, "guardrail", "deterioration")
     gains = [Scenario(f"success {size:+g}", _gain(plan, size)) for size in BENEFITS if _gain(plan)]
-    harms = [Scenario(f"harm {size:+g}", {**_gain(plan), **dict.fromkeys(others, size)}) for size in HARMS if others]
+    named = len(others) == 1 and bool(_roles(plan, "guardrail"))  # whose margin has a scenario of its own
+    sizes = [size for size in HARMS if others and not (named and size == -1)]
+    harms = [Scenario(f"harm {size:+g}", {**_gain(plan), **dict.fromkeys(others, size)}) for size in sizes]
     return gains + harms
 
 
@@ -205,22 +208,30 @@ def _noise(plan: Experiment) -> list[Scenario]:
     found = [Scenario("autocorrelated noise", autocorrelation=0.5)]
     if len(plan.metrics) > 1:
         found = [Scenario("correlated metrics", correlation=0.5), *found]
-    ways = (("better", 1.0), ("worse", -1.0))
+    ways = () if _pairs(plan) else (("better", 1.0), ("worse", -1.0))
     return [*found, *(Scenario(f"ramp, all get {way}", ramp=ramp, drift=size) for way, size in ways)]
 
 
 def _faults(plan: Experiment) -> list[Scenario]:
-    shares = allocation_of(plan)
+    shares, gain = allocation_of(plan), _gain(plan)
     first = next(variant for variant in shares if variant != plan.control)
     skewed = {**shares, first: 0.9 * shares[first]}
+    assigned = [
+        Scenario("sample-ratio mismatch", gain, allocation=skewed),
+        Scenario("units in two variants", gain, contaminated=min(2 * plan.quality.contaminated, 0.9) or 0.02),
+    ]
     return [
         Scenario("sparse counts", events=SPARSE_EVENTS),
-        Scenario("sample-ratio mismatch", _gain(plan), allocation=skewed),
-        Scenario("missing variant", _gain(plan), missing=first),
-        Scenario("late data", _gain(plan), late=0.2),
-        Scenario("duplicate rows", _gain(plan), duplicates=0.05),
-        Scenario("units in two variants", _gain(plan), contaminated=0.02),
+        Scenario("missing variant", gain, missing=first),
+        Scenario("late data", gain, late=0.2),
+        Scenario("duplicate rows", gain, duplicates=0.05),
+        *([] if _pairs(plan) else assigned),
     ]
+
+
+def _pairs(plan: Experiment) -> bool:
+    """Whether units are seen under every variant, so that nobody assigns them."""
+    return any(metric.pairs for metric in plan.metrics.values())
 
 
 def _known(scenario: str, argument: str, name: str, known: tuple[str, ...]) -> None:

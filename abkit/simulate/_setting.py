@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import ndtri
 
 from abkit import _check, _tails
 from abkit.errors import PlanError
 from abkit.experiment import Experiment
-from abkit.sequential import AnytimeValid, Design, GroupSequential, Monitor
+from abkit.sequential import AnytimeValid, Design, FixedHorizon, GroupSequential, Monitor
 from abkit.simulate._course import Course, course_of
 from abkit.simulate._drift import Drift
 from abkit.simulate._rule import Rule
@@ -21,7 +21,8 @@ from abkit.types import Relative
 
 ANYTIME_LOOKS = 20
 DEFAULT_UNITS = 10_000
-FEWEST_UNITS = 20
+#: For each look.
+FEWEST_UNITS = 4
 
 
 @dataclass(frozen=True)
@@ -47,61 +48,68 @@ def make_setting(
 ) -> Setting:
     """The looks, units and effects of a plan; without a history, effects are what the plan would detect."""
     power = _check.within("power", power, 0, 1)
-    at, notes = _looks(plan, units, looks)
+    shares, notes = _shares(plan.monitor, looks)
+    last, said = _last(plan.monitor, units, FEWEST_UNITS * len(shares))
+    at, notes = _units_at(shares, last), notes + said
+    if isinstance(plan.monitor, GroupSequential) and plan.monitor.units not in (None, last):
+        plan = replace(plan, monitor=replace(plan.monitor, units=None))
     if plan.allocation is None:
         variants = " : ".join(allocation_of(plan))
         notes.append(f"the plan has no `allocation`: one treatment with half of the units, {variants}")
+    if any(metric.pairs for metric in plan.metrics.values()):
+        notes.append("units are seen under every variant; here each counts under one, as where they are not pairs")
     margins, unknown = _margins(plan)
     drifts, sized = _drifts(plan, at, power, margins)
-    return Setting(plan, at, drifts, (*notes, *sized, *unknown))
+    if history is None:
+        return Setting(plan, at, drifts, (*notes, *sized, *unknown))
+    from abkit.simulate._from_history import drifts_of_history
+
+    drifts, known = drifts_of_history(plan, history, at, power, drifts)
+    return Setting(plan, at, drifts, (*notes, *known))
 
 
-def _looks(plan: Experiment, units: int | None, looks: int | None) -> tuple[tuple[int, ...], list[str]]:
-    """The units of all variants at each look."""
-    monitor = plan.monitor
-    last, notes = _last(monitor, units)
+def _shares(monitor: Monitor, looks: int | None) -> tuple[tuple[float, ...], list[str]]:
+    """The share of all units at each look."""
     if looks is not None:
         looks = _check.count("looks", looks, 1)
     if isinstance(monitor, GroupSequential):
-        shares = monitor.planned
-        if looks not in (None, len(shares)):
-            raise PlanError(f"`looks` must be left out: the plan has its own {len(shares)}; got {looks}.")
-    elif isinstance(monitor, AnytimeValid):
-        count = looks or ANYTIME_LOOKS
-        shares = tuple((k + 1) / count for k in range(count))
-        if looks is None:
-            notes.append(f"{count} looks at equal distances; `looks` sets another number")
-    else:
-        count = looks or 1
-        shares = tuple((k + 1) / count for k in range(count))
-        if count > 1:
-            notes.append(
-                f"{count} looks at a fixed horizon: it is peeked at with the bounds of one look, so the rates "
-                "measured are not those that the plan states"
-            )
-    at = tuple(round(share * last) for share in shares)
-    if at[0] < FEWEST_UNITS or any(late <= early for early, late in pairwise(at)):
-        raise PlanError(
-            f"`units` must leave {FEWEST_UNITS} for the first of {len(at)} looks, and some for each; got {last:,}."
-        )
-    return at, notes
+        if looks not in (None, len(monitor.planned)):
+            raise PlanError(f"`looks` must be left out: the plan has its own {len(monitor.planned)}; got {looks}.")
+        return monitor.planned, []
+    count = looks or (ANYTIME_LOOKS if isinstance(monitor, AnytimeValid) else 1)
+    notes = []
+    if isinstance(monitor, AnytimeValid) and looks is None:
+        notes = [f"{count} looks at equal distances; `looks` sets another number"]
+    elif isinstance(monitor, FixedHorizon) and count > 1:
+        bounds = "each with the bounds of one look: the plan's statements are of one look and do not cover this"
+        notes = [f"{count} looks at a fixed horizon, {bounds}"]
+    return tuple((k + 1) / count for k in range(count)), notes
 
 
-def _last(monitor: Monitor, units: int | None) -> tuple[int, list[str]]:
+def _last(monitor: Monitor, units: int | None, least: int) -> tuple[int, list[str]]:
     """The units of all variants at the last look."""
-    given = None if units is None else _check.count("units", units, FEWEST_UNITS)
     planned = getattr(monitor, "units", None)
-    if planned is not None:
-        if given not in (None, planned):
+    if units is not None:
+        given = _check.count("units", units, least)
+        if planned not in (None, given):
             raise PlanError(f"`units` must be left out: the plan's monitor has {planned:,}; got {given:,}.")
-        return int(planned), []
-    if given is not None:
         return given, []
-    if isinstance(monitor, AnytimeValid):
-        assumed, why = max(monitor.tune_at, FEWEST_UNITS * ANYTIME_LOOKS), "the plan's `tune_at`"
-    else:
-        assumed, why = DEFAULT_UNITS, "the plan names no number"
+    if planned is not None:
+        few = f"the plan's {planned:,} units are too few for its looks: {least:,} stand for them"
+        return max(planned, least), [few] * (planned < least)
+    tuned = isinstance(monitor, AnytimeValid)
+    assumed = max(monitor.tune_at if isinstance(monitor, AnytimeValid) else DEFAULT_UNITS, least)
+    why = "`tune_at`, or as many as the looks need" if tuned else "the plan names no number"
     return assumed, [f"{assumed:,} units of all variants at the last look ({why}); `units` sets another number"]
+
+
+def _units_at(shares: tuple[float, ...], last: int) -> tuple[int, ...]:
+    """Whole units at each look: rising, from the fewest that can be looked at."""
+    at: list[int] = []
+    for k, share in enumerate(shares):
+        room = last - (len(shares) - 1 - k)
+        at.append(min(max(round(share * last), at[-1] + 1 if at else FEWEST_UNITS), room))
+    return tuple(at)
 
 
 def _margins(plan: Experiment) -> tuple[dict[str, float], list[str]]:
@@ -152,10 +160,12 @@ def _drift(plan: Experiment, course: Course, power: float, tests: int) -> float:
     monitor, tail = plan.monitor, plan.monitor.total / 2 / tests
     look = course.look(len(getattr(monitor, "planned", ())))
     bounds = monitor.critical_values(tail, look, course.samples(least, None, None))
-    if math.isinf(bounds[-1]):  # a burn-in, or nothing that may be spent: as large as for one look
-        bounds = (_tails.critical(tail, math.inf),) * len(bounds)
+    at_one_look = _tails.critical(tail, math.inf) + float(ndtri(power))
+    if not at_one_look > 0:
+        raise PlanError(f"`power` must exceed what a test without any effect has; got {power:g} for each.")
+    if math.isinf(bounds[-1]):  # a burn-in, or nothing that may be spent
+        return at_one_look
     try:
-        design = Design.from_bounds(course.total.tolist(), bounds, power=power)
-        return math.sqrt(design.maximum_information(1.0))
-    except ValueError as error:
-        raise PlanError(f"`power` must be within what the plan's looks can reach: {error}") from error
+        return math.sqrt(Design.from_bounds(course.total.tolist(), bounds, power=power).maximum_information(1.0))
+    except ValueError:  # the looks reject more often than this without any effect
+        return at_one_look
