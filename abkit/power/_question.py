@@ -10,7 +10,7 @@ import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.sequential import KINDS, Monitor
+from abkit.sequential import KINDS, AnytimeValid, FixedHorizon, GroupSequential, Monitor
 from abkit.types import ALTERNATIVES, Alternative, Relative
 
 Hypothesis = Literal["superiority", "non-inferiority", "equivalence"]
@@ -56,6 +56,7 @@ class Question:
     ratio: Float64Array | None
     monitor: Monitor | None
     looks: int
+    horizon: bool = False  # one look by a monitor: a fixed test, whose sizes are stated as those of a monitor
 
     @property
     def tail(self) -> Float64Array:
@@ -88,7 +89,9 @@ class Question:
             margin = f", against a null of {_shown(self.null)}{share}" if np.any(self.margin) else ""
             yield f"{self.hypothesis}, {sided[self.alternative]}{margin}"
         if self.monitor is not None:
-            yield f"looks under {self.monitor!r}"
+            yield from described(self.monitor, self.looks)
+        if self.horizon:
+            yield "one look, at the end"
 
 
 class Common(TypedDict, total=False):
@@ -111,7 +114,7 @@ class Common(TypedDict, total=False):
     monitor : Monitor
         How the data are looked at. The sizes are then those at the last look, and the expected ones are given.
     looks : int
-        Equally spaced looks, for a monitor without a schedule; by default 20.
+        Equally spaced looks, for a monitor of looks at any time; by default 20.
     """
 
     relative: bool
@@ -137,7 +140,9 @@ def question(mde: Any, given: Common) -> tuple[Question, Any]:
     relative = given.get("relative", False) or any(isinstance(size, Relative) for size in (mde, margin))
     size = numbers("margin", margin.value if isinstance(margin, Relative) else margin, 0, open_low=False)
     _agree(hypothesis, alternative, size)
-    monitor = _monitor(given.get("monitor"), alpha)
+    monitor = _monitor(given.get("monitor"), alpha, hypothesis)
+    looks = _looks(monitor, given.get("looks"))
+    horizon = isinstance(monitor, FixedHorizon)
     level = numbers("alpha", 0.05 if alpha is None else alpha, 0, 1)
     if monitor is not None:
         level = np.asarray(monitor.total if alternative == "two-sided" else monitor.total / 2)
@@ -148,8 +153,9 @@ def question(mde: Any, given: Common) -> tuple[Question, Any]:
         size,
         relative,
         None if isinstance(ratio, str) and _check.choice("ratio", ratio, ("best",)) else numbers("ratio", ratio, 0),
-        monitor,
-        _check.count("looks", given.get("looks") or 20, 1),
+        None if horizon else monitor,
+        looks,
+        horizon,
     )
     return asked, mde.value if isinstance(mde, Relative) else mde
 
@@ -167,14 +173,47 @@ def _agree(hypothesis: Hypothesis, alternative: Alternative, margin: Float64Arra
         raise ValueError(f"`margin` must be above 0 for {hypothesis}; got {margin.min():g}.")
 
 
-def _monitor(monitor: object, alpha: object) -> Monitor | None:
+def described(monitor: Monitor, looks: int) -> Iterator[str]:
+    """How a monitor looks, in words."""
+    if isinstance(monitor, GroupSequential):
+        yield f"looks at the planned shares of the units, under {monitor!r}"
+        if monitor.futility is not None:
+            yield "below a futility bound it is given up, although the bound does not demand it"
+    else:
+        yield (
+            f"{looks} looks at equal distances of units, under {monitor!r}: what is not compared exactly, as two "
+            "proportions are, starts at 100 units of the smaller variant; rare events and skewness may delay it"
+        )
+
+
+def _monitor(monitor: object, alpha: object, hypothesis: Hypothesis) -> Monitor | None:
     if monitor is None:
         return None
     if not isinstance(monitor, tuple(KINDS.values())):
         raise TypeError(f"`monitor` must be a monitor such as GroupSequential(...); got {_check.show(monitor)}.")
     if alpha is not None:
         raise ValueError(f"`alpha` must be left out with a monitor, which has its own; got {_check.show(alpha)}.")
+    if hypothesis == "equivalence":
+        raise ValueError(
+            "`monitor` must be left out for equivalence, which no monitor shows: plan it for one look, with `alpha`."
+        )
     return monitor  # type: ignore[return-value]
+
+
+def _looks(monitor: Monitor | None, looks: int | None) -> int:
+    """How many looks the monitor has."""
+    own = len(monitor.planned) if isinstance(monitor, GroupSequential) else 1
+    if looks is None:
+        return 20 if isinstance(monitor, AnytimeValid) else own
+    count = _check.count("looks", looks, 1)
+    if isinstance(monitor, AnytimeValid) or count == own:
+        return count
+    if isinstance(monitor, GroupSequential):
+        raise ValueError(f"`looks` must be left out with a monitor that has a schedule, here of {own}; got {count}.")
+    raise ValueError(
+        f"`looks` must be 1 for a fixed horizon: several looks at it err more often than alpha says; got {count}. "
+        "Name a monitor: GroupSequential(looks=...) for a schedule, AnytimeValid() for looks at any time."
+    )
 
 
 def _shown(values: Float64Array) -> str:

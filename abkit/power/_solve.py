@@ -75,7 +75,7 @@ class _Task:
         if asked.monitor is not None:
             from abkit.power._monitored import monitored_power
 
-            return monitored_power(asked, here, n + n_t)
+            return monitored_power(asked, here, n, n_t)
         power = rejection(here, tail)
         return np.asarray(power + rejection(_turned(here), tail)) if asked.alternative == "two-sided" else power
 
@@ -309,8 +309,7 @@ def _result(task: _Task, solved: str, values: Float64Array, reasons: list[str]) 
         none_or = [None if math.isnan(value[0]) else float(value[0]) for value in (n, n * ratio, mde, power)]
         n_c, n_t, size, chance = none_or
         return NoSolution(task.name, solved, n_c, n_t, size, chance, float(alpha), assumptions, reasons[0])
-    is_monitored = task.asked.monitor is not None
-    expected = [_shaped(part, task.shape) for part in _expected(task, n, mde, ratio)] if is_monitored else [None, None]
+    expected = [None if part is None else _shaped(part, task.shape) for part in _expected(task, n, mde, ratio)]
     return PowerResult(
         task.name,
         solved,
@@ -327,14 +326,23 @@ def _result(task: _Task, solved: str, values: Float64Array, reasons: list[str]) 
     )
 
 
-def _expected(task: _Task, n: Float64Array, mde: Float64Array, ratio: Float64Array) -> tuple[Float64Array, ...]:
-    """Units of all variants on average, under the effect and under the null."""
+def _expected(
+    task: _Task, n: Float64Array, mde: Float64Array, ratio: Float64Array
+) -> tuple[Float64Array | None, Float64Array | None]:
+    """Units of all variants on average, under the effect and under the null; None where nothing can stop early."""
+    asked = task.asked
+    if asked.monitor is None:
+        everyone = n * (1 + ratio) if asked.horizon else None
+        return everyone, everyone
     from abkit.power._monitored import expected_units
 
     _, margin, _, *parameters = task.arrays[5:]
-    here = task.model.at(n, n * ratio, mde, margin * task.edge, *parameters)
-    here = _turned(here) if task.asked.alternative == "less" else here
-    return tuple(expected_units(task.asked, here._replace(drift=here.drift * k), n * (1 + ratio)) for k in (1.0, 0.0))
+    null = margin * task.edge
+    n_t = n * ratio
+    there, at_null = (task.model.at(n, n_t, effect, null, *parameters) for effect in (mde, null + 0 * mde))
+    if asked.alternative == "less":
+        there, at_null = _turned(there), _turned(at_null)
+    return expected_units(asked, there, n, n_t), expected_units(asked, at_null, n, n_t)
 
 
 def _shaped(values: Float64Array, shape: tuple[int, ...]) -> Number:
