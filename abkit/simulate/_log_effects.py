@@ -14,7 +14,7 @@ from abkit.errors import PlanError
 from abkit.experiment import Experiment
 from abkit.metrics import Metric, Quantile, Trend
 from abkit.simulate._log_model import Column, Model, value_columns
-from abkit.simulate._log_truth import value
+from abkit.simulate._log_truth import effect_of, value
 from abkit.types import ROWS, Null, Relative
 
 TOLERANCE, SETTLED, ROUNDS = 1e-8, 1e-13, 200
@@ -97,28 +97,25 @@ def _turned(model: Model, turned: dict[Knob, float], knob: Knob, one: Stated, no
 
     def gap(at: float) -> float:
         found = _applied(model, {**turned, knob: at}, novelty)
-        return value(found, metric, one.variant) - _wanted(found, metric, one)
+        return effect_of(found, metric, one.variant) - _asked(found, one)
 
     start = gap(0.0)
-    if start == 0:
-        return 0.0
-    if _is_linear(metric):
-        rise = gap(1.0) - start
-        if rise == 0:
-            raise PlanError(f"`effects.{one.metric}` cannot be had: nothing that can change would change the metric.")
-        return -start / rise
-    return _root(gap, one.metric)
+    if start == 0 or abs(gap(turned[knob])) <= SETTLED * abs(start):
+        return turned[knob] if start else 0.0
+    if math.isnan(start) or math.isnan(rise := gap(1.0) - start):
+        raise PlanError(
+            f"`effects.{one.metric}` cannot be had exactly: the metric has no closed form where an effect changes from "
+            "day to day, or where other metrics take the values of rows. State the effect of another metric instead."
+        )
+    if rise == 0:
+        raise PlanError(f"`effects.{one.metric}` cannot be had: the values that it changes do not move the metric.")
+    return -start / rise if _is_linear(metric) else _root(gap, one.metric)
 
 
 def _root(gap: Callable[[float], float], name: str) -> float:
     """Where an increasing function of a factor less 1 is zero."""
     from scipy import optimize
 
-    if math.isnan(gap(0.0)):
-        raise PlanError(
-            f"`effects.{name}` cannot be had exactly: the metric has no closed form where an effect changes from day "
-            "to day, or where other metrics take the values of rows. State an effect on another metric of this column."
-        )
     low, high = -0.5, 1.0
     while gap(low) > 0 and low > -1 + 1e-9:
         low = -1 + (1 + low) / 4
@@ -133,9 +130,11 @@ def _is_linear(metric: Metric) -> bool:
     return not (isinstance(metric, Quantile) or getattr(metric, "cap", None))
 
 
-def _wanted(model: Model, metric: Metric, one: Stated) -> float:
-    control = value(model, metric, 0)
-    return control + (one.effect.value * abs(control) if isinstance(one.effect, Relative) else one.effect)
+def _asked(model: Model, one: Stated) -> float:
+    """The effect on the scale of the metric."""
+    if not isinstance(one.effect, Relative):
+        return one.effect
+    return one.effect.value * abs(value(model, model.plan.metrics[one.metric], 0)) if one.effect.value else 0.0
 
 
 def _applied(model: Model, turned: dict[Knob, float], novelty: float | None) -> Model:
@@ -183,14 +182,16 @@ def _refuse_impossible(model: Model) -> None:
 
 def _refuse_contradiction(model: Model, one: Stated, owner: Stated) -> None:
     metric = model.plan.metrics[one.metric]
-    found, wanted, control = value(model, metric, one.variant), _wanted(model, metric, one), value(model, metric, 0)
-    if math.isnan(found) or not abs(found - wanted) <= TOLERANCE * max(abs(control), abs(wanted)):
-        if one == owner:
-            raise PlanError(f"`effects.{one.metric}` cannot be had together with the others.")
-        raise PlanError(
-            f"`effects.{one.metric}` must agree with `effects.{owner.metric}`, whose column is the same; "
-            f"it would be {found - control:.9g}."
-        )
+    found, asked, control = effect_of(model, metric, one.variant), _asked(model, one), value(model, metric, 0)
+    if abs(found - asked) <= TOLERANCE * max(abs(control), abs(asked)) or found == asked:
+        return
+    if one == owner:
+        raise PlanError(f"`effects.{one.metric}` cannot be had together with the others.")
+    would = "is not known" if math.isnan(found) else f"is {found:.9g}"
+    raise PlanError(
+        f"`effects.{one.metric}` must agree with `effects.{owner.metric}`, which changes the same column; with it the "
+        f"effect {would}."
+    )
 
 
 def _effect(name: str, effect: object) -> Null:

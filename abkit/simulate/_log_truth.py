@@ -63,6 +63,12 @@ def value(model: Model, metric: Metric, variant: int) -> float:
     return total / expected_total(model, denominator, getattr(metric, "denominator_cap", None), variant)
 
 
+def effect_of(model: Model, metric: Metric, variant: int) -> float:
+    """Treatment less control; nan where there is no closed form, unless the two are alike."""
+    found = value(model, metric, variant) - value(model, metric, 0)
+    return 0.0 if math.isnan(found) and _untouched(model, metric, variant) else found
+
+
 def expected_total(model: Model, column: str, cap: Cap | None, variant: int) -> float:
     """The mean of units' totals, capped."""
     if cap is None:
@@ -127,7 +133,7 @@ def _slope_weights(metric: Trend, model: Model) -> Float64Array:
 def _truth(model: Model, name: str, variant: int) -> Truth:
     metric = model.plan.metrics[name]
     control, treatment = value(model, metric, 0), value(model, metric, variant)
-    effect = 0.0 if math.isnan(control) and _untouched(model, metric, variant) else treatment - control
+    effect = effect_of(model, metric, variant)
     relative = effect / abs(control) if control else math.nan
     c, t, e, r = (None if math.isnan(number) else float(number) for number in (control, treatment, effect, relative))
     return Truth(name, model.variants[variant], c, t, e, r, _daily_effects(model, metric, variant))
@@ -137,7 +143,7 @@ def _untouched(model: Model, metric: Metric, variant: int) -> bool:
     """No column that the metric reads differs between the variants."""
     named = [column for column in value_columns(metric) if column and column != ROWS]
     same = all(np.array_equal(model.factors[c][0], model.factors[c][variant]) for c in named)
-    return same and model.rows[0] == model.rows[variant] and not getattr(metric, "cap", None)
+    return bool(same and model.rows[0] == model.rows[variant])
 
 
 def _daily_effects(model: Model, metric: Metric, variant: int) -> tuple[float, ...]:
