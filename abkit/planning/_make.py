@@ -154,23 +154,24 @@ def _power(sizer: Sizer, units: dict[str, int], weeks: float | None) -> float | 
 
 
 def _expected(sizer: Sizer, units: dict[str, int], weeks: float | None) -> float | None:
-    """Units of all variants when the rule ends, at most: it is open at a look if any of its tests is."""
+    """Units of all variants when the rule ends, on average; where several tests must succeed together, at most."""
     if len(sizer.looks.shares) == 1 or _missed(sizer, units, weeks) is None:
         return None
-    when = math.inf if weeks is None else weeks
-    open_: dict[str, list[np.ndarray]] = {"success": [], "guardrail": []}
-    for demand in _judged(sizer):
-        try:
-            place = sizer.place(demand, units, demand.size or 0.0, when)
-        except ValueError:
-            return None
-        open_[demand.role].append(sizer.test(demand, when).open_after(place))
-    total = sum(open_["guardrail"], np.zeros(len(sizer.looks.shares)))
-    if open_["success"]:
-        total = total + np.max(open_["success"], axis=0)
-    at_most = np.minimum.accumulate(np.minimum(total + sizer.rule.false, 1.0))
-    steps = np.diff([0.0, *sizer.looks.shares])
-    return float(sizer.allocation.total(units) * (steps @ np.array([1.0, *at_most[:-1]])))
+    when, judged = math.inf if weeks is None else weeks, _judged(sizer)
+    try:
+        if sizer.rule.tests == 1:
+            alone = [_stopping_units(sizer, demand, units, demand.size or 0.0, when) for demand in judged]
+            return max(found for found in alone if found is not None)
+        places = [sizer.place(demand, units, demand.size or 0.0, when) for demand in judged]
+    except ValueError:
+        return None
+    missing = [sizer.test(demand, when).open_after(place) for demand, place in zip(judged, places, strict=True)]
+    success = [at for at, demand in zip(missing, judged, strict=True) if demand.role == "success"]
+    guardrails = [at for at, demand in zip(missing, judged, strict=True) if demand.role == "guardrail"]
+    shares = np.array(sizer.looks.shares)
+    open_ = sum(guardrails, np.max(success, axis=0) if success else np.zeros(len(shares))) + sizer.rule.false
+    at_most = np.minimum.accumulate(np.minimum(open_, 1.0))
+    return float(sizer.allocation.total(units) * (np.diff([0.0, *shares]) @ np.array([1.0, *at_most[:-1]])))
 
 
 def _row(sizer: Sizer, name: str, need: Need | None, rule: RulePlan) -> MetricPlan:
@@ -202,7 +203,7 @@ def _row(sizer: Sizer, name: str, need: Need | None, rule: RulePlan) -> MetricPl
         units[sizer.allocation.control] if units else None,
         units[sizer.allocation.treatment] if units else None,
         sizer.allocation.total(units) if units else None,
-        _stopping_units(sizer, demand, units, size, need.at if need else when) if units and size else None,
+        _stopping_units(sizer, demand, units, size, need.at if need else when) if units and size and solved else None,
         None if weeks is None or math.isinf(weeks) else weeks,
         found,
         found_relative,
@@ -237,12 +238,10 @@ def _solved(
 
 
 def _stopping_units(sizer: Sizer, demand: Demand, units: dict[str, int], size: float, weeks: float) -> float | None:
+    """Units of all variants when one metric alone is decided, on average."""
     if len(sizer.looks.shares) == 1:
         return None
-    try:
-        place = sizer.place(demand, units, size, weeks)
-    except ValueError:
-        return None
+    place = sizer.place(demand, units, size, weeks)
     stops = sizer.test(demand, weeks).stopping(place, at_any=True).total
     return float(sizer.allocation.total(units) * (stops @ np.array(sizer.looks.shares)))
 

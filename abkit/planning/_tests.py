@@ -153,8 +153,8 @@ class PlannedTest:
         return max(chance - float(ndtr(self._last(place) - place.apart)), 0.0)
 
     def _at_one_look(self, place: Place) -> float:
-        drift, scale, df = place.statistic
-        return float(rejection(Statistic(np.atleast_1d(drift), scale, np.array([df])), self.tail)[0])
+        at = place.statistic
+        return float(rejection(Statistic(np.atleast_1d(at.drift), at.scale, np.array([at.df])), self.tail)[0])
 
     def _at_looks(self, place: Place) -> float:
         up = self.stopping(place, at_any=self.at_any).up
