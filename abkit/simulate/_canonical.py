@@ -23,7 +23,7 @@ from abkit.sequential._srm_sequence import log_evidence
 from abkit.simulate._course import Course, course_of
 from abkit.simulate._critical import critical_deviates
 from abkit.simulate._drift import Drift
-from abkit.simulate._rule import Rule
+from abkit.simulate._rule import CONTINUE, Rule, Verdicts
 from abkit.simulate._scenario import Scenario
 
 #: Runs that are held at once.
@@ -96,7 +96,9 @@ class _World:
     """All that the runs of a scenario share.
 
     `mean` and `to_null`, shape (looks, metrics, treatments), are the expected z and its distance from that against the
-    metric's own null; `root`, shape (metrics, metrics), makes independent noise that of the metrics.
+    metric's own null; `root`, shape (metrics, metrics), makes independent noise that of the metrics; `spread`, shape
+    (looks, parts), is the variance up to each look of the sums that z is made of: one a variant, or that of the only
+    difference.
     """
 
     plan: Experiment
@@ -107,6 +109,7 @@ class _World:
     up: Float64Array
     down: Float64Array
     root: Float64Array
+    spread: Float64Array
     autocorrelation: float
 
 
@@ -128,7 +131,10 @@ def _world(plan: Experiment, scenario: Scenario, course: Course, drifts: dict[st
     mean, to_null = (effect + moved) * unit * scale, margin * scale
     up, down = critical_deviates(plan, rule, course, drifts, mean, -to_null)
     root = _root(len(plan.metrics), scenario.correlation)
-    return _World(plan, rule, course, mean, to_null, up, down, root, scenario.autocorrelation)
+    # batches of constant shares add noise to a difference as they do to its variants
+    alone = len(rule.treatments) == 1 and not (scenario.ramp and scenario.autocorrelation)
+    spread = course.information if alone else course.n
+    return _World(plan, rule, course, mean, to_null, up, down, root, spread, scenario.autocorrelation)
 
 
 def _way(role: str) -> float:
@@ -144,36 +150,47 @@ def _root(metrics: int, correlation: float) -> Float64Array:
 
 
 def _block(world: _World, runs: int, rng: np.random.Generator) -> Runs:
-    course, last = world.course, len(world.course.total) - 1
-    variants = len(course.variants)
-    result = Runs(
-        np.zeros(runs, dtype=np.int8),
-        np.full(runs, last + 1),
-        np.full(runs, -1),
-        np.zeros(runs, dtype=np.bool_),
-        np.zeros(runs),
-        np.zeros(runs),
-    )
-    open_runs, noise = np.arange(runs), np.zeros((runs, variants, len(world.root)))
-    sums, counts = np.zeros_like(noise), np.zeros((runs, variants))
-    for k in range(last + 1):
+    result, open_runs = _no_runs(runs), np.arange(runs)
+    noise = np.zeros((runs, world.spread.shape[1], len(world.root)))
+    sums, counts = np.zeros_like(noise), np.zeros((runs, len(world.course.variants)))
+    steps = np.sqrt(np.diff(world.spread, axis=0, prepend=0.0))
+    for k, step in enumerate(steps):
         noise = _next(world, k, noise, rng)
-        added = course.n[k] - (course.n[k - 1] if k else 0.0)
-        sums = sums + noise * np.sqrt(added)[:, None]
-        counts = counts + _arrivals(course, k, added, len(counts), rng)
-        against_zero = world.mean[k] + _deviates(course, k, sums)
-        broken = _ratio_broken(world, counts)
-        found = world.rule.verdicts(against_zero, against_zero + world.to_null[k], world.up[k], world.down[k], broken)
-        result.blocked[open_runs] |= found.blocked
-        stopped = found.verdict != 0 if k < last else np.ones(len(open_runs), dtype=np.bool_)
-        ended = open_runs[stopped]
-        result.verdict[ended], result.variant[ended] = found.verdict[stopped], found.variant[stopped]
-        result.look[ended] = k + 1
-        result.units[ended], result.treated[ended] = counts[stopped].sum(axis=1), counts[stopped, 1:].sum(axis=1)
-        open_runs, noise, sums, counts = (values[~stopped] for values in (open_runs, noise, sums, counts))
-        if not len(open_runs):
+        sums += noise * step[:, None]
+        counts += _arrivals(world.course, k, len(counts), rng)
+        found = _found(world, k, sums, counts)
+        going = _record(result, open_runs, found, counts, k + 1, last=k + 1 == len(steps))
+        if not len(going):
             break
+        if len(going) < len(open_runs):
+            open_runs, counts = open_runs[going], counts[going]
+            noise, sums = noise[going], sums[going]
     return result
+
+
+def _found(world: _World, look: int, sums: Float64Array, counts: Float64Array) -> Verdicts:
+    """What the rule says at a look."""
+    z = world.mean[look] + _deviates(world, look, sums)
+    broken = _ratio_broken(world, counts)
+    return world.rule.verdicts(z, z + world.to_null[look], world.up[look], world.down[look], broken)
+
+
+def _no_runs(runs: int) -> Runs:
+    whole, zeros = np.zeros(runs, dtype=np.intp), np.zeros(runs)
+    return Runs(np.zeros(runs, dtype=np.int8), whole, whole - 1, zeros > 0, zeros, zeros.copy())
+
+
+def _record(
+    result: Runs, open_runs: npt.NDArray[np.intp], found: Verdicts, counts: Float64Array, look: int, *, last: bool
+) -> npt.NDArray[np.intp]:
+    """Write down the runs that end at a look; the places of those that go on."""
+    result.blocked[open_runs] |= found.blocked
+    stopped = (found.verdict != CONTINUE) | last
+    ended, units = open_runs[stopped], counts[stopped]
+    result.verdict[ended], result.variant[ended] = found.verdict[stopped], found.variant[stopped]
+    result.look[ended] = look
+    result.units[ended], result.treated[ended] = units.sum(axis=1), units[:, 1:].sum(axis=1)
+    return np.flatnonzero(~stopped)
 
 
 def _next(world: _World, look: int, before: Float64Array, rng: np.random.Generator) -> Float64Array:
@@ -183,9 +200,9 @@ def _next(world: _World, look: int, before: Float64Array, rng: np.random.Generat
     return fresh if not look or not rho else rho * before + math.sqrt(1 - rho * rho) * fresh
 
 
-def _arrivals(
-    course: Course, look: int, added: Float64Array, runs: int, rng: np.random.Generator
-) -> Float64Array | npt.NDArray[np.int64]:
+def _arrivals(course: Course, look: int, runs: int, rng: np.random.Generator) -> Float64Array | npt.NDArray[np.int64]:
+    """The units that a look adds to each variant, shape (runs, variants)."""
+    added = course.n[look] - (course.n[look - 1] if look else 0.0)
     if not course.counted:
         return np.broadcast_to(added, (runs, len(added)))
     new = round(float(course.total[look] - (course.total[look - 1] if look else 0.0)))
@@ -193,21 +210,28 @@ def _arrivals(
     return rng.multinomial(new, shares / shares.sum(), runs)
 
 
-def _deviates(course: Course, look: int, sums: Float64Array) -> Float64Array:
+def _deviates(world: _World, look: int, sums: Float64Array) -> Float64Array:
     """Noise of z, shape (runs, metrics, treatments); nan where there are no units."""
-    n, information = course.n[look], course.information[look]
+    root = np.sqrt(world.course.information[look])
+    if sums.shape[1] == 1:
+        return np.moveaxis(sums / root, 1, 2)
+    n = world.course.n[look]
     means = sums / np.where(n > 0, n, np.nan)[:, None]
-    return np.moveaxis((means[:, 1:] - means[:, :1]) * np.sqrt(information)[:, None], 1, 2)
+    return np.moveaxis((means[:, 1:] - means[:, :1]) * root[:, None], 1, 2)
 
 
 def _ratio_broken(world: _World, counts: Float64Array) -> npt.NDArray[np.bool_]:
     """Whether the sample ratio is off, or nothing can be said of it."""
     course, alpha = world.course, world.plan.quality.alpha
-    if not course.counted:
-        return np.zeros(len(counts), dtype=np.bool_)
     total = counts.sum(axis=1)
-    if not isinstance(world.plan.monitor, FixedHorizon):
-        return np.asarray((log_evidence(counts, course.planned) > -math.log(alpha)) | (total == 0))
+    broken = np.asarray(total == 0)
+    if not course.counted:
+        return broken
     expected = total[:, None] * course.planned
     statistic = np.sum((counts - expected) ** 2 / np.where(expected > 0, expected, 1.0), axis=1)
-    return np.asarray((chdtrc(len(course.planned) - 1, statistic) < alpha) | (total == 0))
+    if isinstance(world.plan.monitor, FixedHorizon):
+        return np.asarray(broken | (chdtrc(len(course.planned) - 1, statistic) < alpha))
+    # no log evidence exceeds the largest log likelihood ratio, nor that the chi-square statistic
+    near = np.flatnonzero(statistic > -math.log(alpha))
+    broken[near] = log_evidence(counts[near], course.planned) > -math.log(alpha)
+    return broken

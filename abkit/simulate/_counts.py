@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from abkit.sequential._two_proportions import TwoProportionsEffect
 from abkit.types import Null
 
 _FARTHEST = 60.0
 _NONE = 1e-6
+_PRICE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +47,12 @@ class ExpectedCounts:
 
         Infinite where no counts have it.
         """
-        from scipy.optimize import brentq
-
         if not self.n_control or not self.n_treatment or not tail > 0:
             return math.inf
-        goal = -math.log(2 * tail if self.sides == 2 else tail)
+        return _critical(self, tail, null, at_null, way)
 
-        def excess(deviate: float) -> float:
-            return self._log_evidence(null, at_null + way * deviate, way) - goal
-
-        farthest = self._farthest(at_null, way)
-        if not farthest > 0 or not excess(farthest) > 0:
-            return math.inf
-        return float(brentq(excess, 0.0, farthest, xtol=1e-9)) if excess(0.0) < 0 else 0.0
-
-    def _log_evidence(self, null: Null, deviate: float, way: float) -> float:
+    def log_evidence(self, null: Null, deviate: float, way: float) -> float:
+        """Log of the evidence against a null of the counts with this deviate of their difference."""
         cells = zip(self._rates(deviate), (self.n_control, self.n_treatment), strict=True)
         (control, n_c), (treatment, n_t) = ((_successes(p, n), n) for p, n in cells)
         effect = TwoProportionsEffect(control, n_c, treatment, n_t, self.share, self.tune_at, self.sides)
@@ -74,7 +67,7 @@ class ExpectedCounts:
         control = self.rate - of_control * stderr * (deviate - self.moved)
         return control, control + stderr * deviate
 
-    def _farthest(self, at_null: float, way: float) -> float:
+    def farthest(self, at_null: float, way: float) -> float:
         """How many deviates from the null both shares are still between 0 and 1."""
         start, step = self._rates(at_null), self._rates(at_null + way)
         room = [_FARTHEST]
@@ -83,6 +76,28 @@ class ExpectedCounts:
             if speed:
                 room.append(((1.0 if speed > 0 else 0.0) - here) / speed)
         return min(room)
+
+
+@lru_cache(maxsize=1 << 14)
+def _critical(counts: ExpectedCounts, tail: float, null: Null, at_null: float, way: float) -> float:
+    from scipy.optimize import brentq
+
+    goal = -math.log(2 * tail if counts.sides == 2 else tail)
+
+    @cache
+    def excess(deviate: float) -> float:
+        return counts.log_evidence(null, at_null + way * deviate, way) - goal
+
+    farthest = counts.farthest(at_null, way)
+    # evidence is about half the square of the deviate, less what is paid for not knowing the effect
+    low, high = math.sqrt(2 * goal), math.sqrt(2 * goal + _PRICE)
+    if not high < farthest or not excess(high) > 0:
+        high = farthest
+        if not high > 0 or not excess(high) > 0:
+            return math.inf
+    if not low < high or not excess(low) < 0:
+        low = 0.0
+    return float(brentq(excess, low, high, xtol=1e-5)) if excess(low) < 0 else 0.0
 
 
 def _successes(rate: float, n: float) -> float:
