@@ -122,6 +122,8 @@ def _against(world: _World, look: int, treatment: int, pairs: _Ints, null: float
     different, which = np.unique(pairs, axis=0, return_inverse=True)
     n_c, n_t = (int(world.units[look, v]) for v in (0, treatment + 1))
     monitor = world.setting.plan.monitor
+    if not n_c or not n_t:
+        return np.full(len(pairs), np.nan)
     if not isinstance(monitor, AnytimeValid):
         scores = [ScoreEffect(c, n_c, t, n_t) for c, t in different.tolist()]
         tested = [math.nan if math.isnan(score.statistic(0.0)) else score.statistic(null) for score in scores]
