@@ -34,7 +34,7 @@ def two_means(
     Parameters
     ----------
     n : float or array, optional
-        Units of the control, more than 1.
+        Units of the control, at least 2 of each variant for a t test.
     mde : float, array, or Relative, optional
         The true difference, treatment minus control, in the metric's unit; with `relative` a share of the baseline.
         For non-inferiority and equivalence, where it is left out together with another, no difference.
@@ -100,16 +100,17 @@ def two_means(
         sd_t: Float64Array,
         unit: Float64Array,
     ) -> Statistic:
-        noise_c, noise_t = (_weight(asked.relative, null) * sd_c) ** 2 / n_c, sd_t**2 / n_t
-        drift = (mde - null) * unit / np.sqrt(noise_c + noise_t)
+        weight = _weight(asked.relative, null)
+        error_c, error_t = np.abs(weight) * sd_c / np.sqrt(n_c), sd_t / np.sqrt(n_t)
+        error = np.hypot(error_c, error_t)
+        drift = (mde - null) * unit / error
         if test == "z" or asked.monitor is not None:
             return Statistic(drift)
         if test == "student":
-            pooled = ((n_c - 1) * sd_c**2 + (n_t - 1) * sd_t**2) / (n_c + n_t - 2)
-            null_noise = pooled * (_weight(asked.relative, null) ** 2 / n_c + 1 / n_t)
-            return Statistic(drift, np.sqrt(null_noise / (noise_c + noise_t)), n_c + n_t - 2)
-        df = (noise_c + noise_t) ** 2 / (noise_c**2 / (n_c - 1) + noise_t**2 / (n_t - 1))
-        return Statistic(drift, 1.0, df)
+            df = n_c + n_t - 2
+            pooled = np.hypot(np.sqrt((n_c - 1) / df) * sd_c, np.sqrt((n_t - 1) / df) * sd_t)
+            return Statistic(drift, pooled * np.hypot(weight / np.sqrt(n_c), 1 / np.sqrt(n_t)) / error, df)
+        return Statistic(drift, 1.0, satterthwaite(error_c / error, n_c - 1, error_t / error, n_t - 1))
 
     def best_ratio(
         n: Float64Array,
@@ -122,7 +123,7 @@ def two_means(
         return np.asarray(sd_t / (_weight(asked.relative, null) * sd_c) + 0 * (n + mde + unit))
 
     few = test != "z" and asked.monitor is None
-    model = Model(at, (control, treatment, unit), best_ratio, _ASSUMED[test if few else "z"], fewest=float(few))
+    model = Model(at, (control, treatment, unit), best_ratio, _ASSUMED[test if few else "z"], fewest=2.0 * few)
     return answer("two_means", asked, model, n=n, mde=mde, power=power)
 
 
@@ -136,6 +137,11 @@ def baseline_size(baseline: object, *, relative: bool) -> Float64Array:
     if not np.all(size > 0):
         raise ValueError("`baseline` must not be 0 where effects are relative; got 0.")
     return size
+
+
+def satterthwaite(share_c: Float64Array, df_c: Float64Array, share_t: Float64Array, df_t: Float64Array) -> Float64Array:
+    """Degrees of freedom of a sum of two variances, from the shares that their roots are of the root of the sum."""
+    return np.asarray(1 / (share_c**4 / df_c + share_t**4 / df_t))
 
 
 def _weight(relative: bool, null: Float64Array) -> Float64Array | float:

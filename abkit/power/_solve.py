@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from abkit._check import Float64Array
 from abkit.power._question import Question, numbers
 from abkit.power._result import NoSolution, Number, PowerResult
+from abkit.power._root import passes
 from abkit.power._statistic import Statistic, critical, rejection, rejection_of_both
 
-_LEAST, _MOST = 1e-300, 1 - 2.0**-53
-#: Between two looks at what is unbounded; the bracket grows from there.
-_STEP = 0.1
-_LARGEST_LOG = 230.0
+#: How many times the first guess a number may be, and how large the root of the first guess.
+_LARGEST = 1e60
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +38,11 @@ class Model:
     assumptions : tuple of str
         What is taken to be so.
     fewest : float
-        Units of each variant that the test must have more than.
+        Units of each variant that the test must have; 0 where it may have any.
     lowest, highest : float array
         Effects that are possible; infinite where nothing bounds them.
+    chance : callable, optional
+        `chance(statistic, n_control, n_treatment, *parameters)`: the power, where it is not that of one statistic.
     """
 
     at: Callable[..., Statistic]
@@ -50,6 +52,7 @@ class Model:
     fewest: float = 0.0
     lowest: Float64Array | float = -math.inf
     highest: Float64Array | float = math.inf
+    chance: Callable[..., Float64Array] | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -62,22 +65,35 @@ class _Task:
     arrays: tuple[Float64Array, ...]
     shape: tuple[int, ...]
 
+    def treated(self, n: Float64Array, mde: Float64Array, *rest: Float64Array) -> Float64Array:
+        """Units of the treatment; `rest` as for `power`."""
+        _, margin, ratio, *parameters = rest
+        if self.asked.ratio is not None:
+            return n * ratio
+        best = self.model.best_ratio(n, mde, margin * self.edge, *parameters)
+        return np.maximum(n * best, self.model.fewest)
+
     def power(self, n: Float64Array, mde: Float64Array, *rest: Float64Array) -> Float64Array:
         """The chance of rejection; `rest` is alpha of one side, the margin, the ratio, and the parameters."""
-        tail, margin, ratio, *parameters = rest
+        tail, margin, _, *parameters = rest
         asked, at = self.asked, self.model.at
-        null = margin * self.edge
-        n_t = n * (ratio if asked.ratio is not None else self.model.best_ratio(n, mde, null, *parameters))
+        null, n_t = margin * self.edge, self.treated(n, mde, *rest)
         here = at(n, n_t, mde, null, *parameters)
         if asked.between:
             return rejection_of_both(here, _turned(at(n, n_t, mde, margin, *parameters)), tail)
         here = _turned(here) if asked.alternative == "less" else here
+        if self.model.chance is not None:
+            return self.model.chance(here, n, n_t, *parameters)
         if asked.monitor is not None:
             from abkit.power._monitored import monitored_power
 
             return monitored_power(asked, here, n, n_t)
-        power = rejection(here, tail)
-        return np.asarray(power + rejection(_turned(here), tail)) if asked.alternative == "two-sided" else power
+        return rejection(here, tail, both=asked.alternative == "two-sided")
+
+    @property
+    def sides(self) -> int:
+        """On how many sides it rejects."""
+        return 2 if self.asked.alternative == "two-sided" and not self.asked.between else 1
 
     @property
     def edge(self) -> float:
@@ -93,7 +109,7 @@ def answer(
     solved = _missing(asked, n, mde, power)
     mde = 0.0 if mde is None and solved != "mde" else mde
     given = [
-        numbers("n", n, model.fewest) if n is not None else np.nan,
+        numbers("n", n, model.fewest, open_low=model.fewest == 0) if n is not None else np.nan,
         numbers("mde", mde) if mde is not None else np.nan,
         numbers("power", power, 0, 1) if power is not None else np.nan,
     ]
@@ -103,8 +119,8 @@ def answer(
     flat = [np.array(value, dtype=np.float64).ravel() for value in every]
     _check_effects(flat[1], flat[3], flat[4])
     task = _Task(name, asked, model, tuple(flat), every[0].shape)
-    values, reasons = {"n": _solve_n, "mde": _solve_mde, "power": _solve_power}[solved](task)
-    return _result(task, solved, values, reasons)
+    values, why = {"n": _solve_n, "mde": _solve_mde, "power": _solve_power}[solved](task)
+    return _result(task, solved, values, why)
 
 
 def _missing(asked: Question, n: object, mde: object, power: object) -> str:
@@ -128,193 +144,216 @@ def _check_effects(mde: Float64Array, lowest: Float64Array, highest: Float64Arra
         raise ValueError(f"`mde` must be between {lowest[i]:g} and {highest[i]:g} here; got {mde[i]:g}.")
 
 
-_Answers = tuple[Float64Array, list[str]]
+_Why = dict[Any, str]
+_Answers = tuple[Float64Array, _Why]
 
 
 def _solve_power(task: _Task) -> _Answers:
     n, mde, _, _, _, *rest = task.arrays
-    return task.power(n, mde, *rest), [""] * n.size
+    why = _too_few(task)
+    open_ = _others(why, n.size)
+    result = np.full(n.size, np.nan)
+    result[open_] = task.power(n[open_], mde[open_], *(value[open_] for value in rest))
+    return result, why
+
+
+def _too_few(task: _Task) -> _Why:
+    """Where the treatment has not the units that the test needs."""
+    n, ratio, least = task.arrays[0], task.arrays[7], task.model.fewest
+    if task.asked.ratio is None:
+        return {}
+    few = np.flatnonzero(n * ratio < least * (1 - 1e-12))
+    return {i: f"the treatment would have {n[i] * ratio[i]:g} units, and the test needs {least:g}" for i in few}
+
+
+def _others(why: _Why, size: int) -> NDArray[np.bool_]:
+    open_ = np.ones(size, dtype=bool)
+    open_[list(why)] = False
+    return open_
 
 
 def _solve_n(task: _Task) -> _Answers:
     _, mde, target, _, _, *rest = task.arrays
-    tail, margin = rest[0], rest[1]
-    reasons = [_why_no_n(task.asked, *values) for values in zip(mde, target, tail, margin, strict=True)]
-    open_ = np.array([not reason for reason in reasons])
+    why = _why_no_n(task)
+    fewest = np.full(mde.size, task.model.fewest)
+    if task.asked.ratio is not None:
+        fewest = fewest * np.maximum(1.0, 1 / rest[2])
+    open_ = _others(why, mde.size)
     result = np.full(mde.size, np.nan)
     if open_.any():
-        args = [value[open_] for value in (mde, target, *rest)]
-        least = math.log(task.model.fewest) if task.model.fewest else -_LARGEST_LOG
+        least, goal, *args = (value[open_] for value in (fewest, target, mde, *rest))
 
-        def lack(log_n: Float64Array, mde: Float64Array, target: Float64Array, *rest: Float64Array) -> Float64Array:
-            return _probit(task.power(np.exp(log_n), mde, *rest)) - ndtri(target)
+        def at(root: Float64Array) -> Statistic:
+            return _nearer(task, root * root, *args)
 
-        start = _guess_log_n(task, least, *args)
-        result[open_] = np.exp(_root(lack, start, tuple(args), least, _LARGEST_LOG))
-    for i in np.flatnonzero(open_ & np.isnan(result)):
-        reasons[i] = (
-            f"an effect of {mde[i]:g} is found with more power than {target[i]:g} by the fewest units the test can have"
-        )
-    return result, reasons
+        def chance(root: Float64Array, mde: Float64Array, *rest: Float64Array) -> Float64Array:
+            return task.power(root * root, mde, *rest)
 
-
-def _why_no_n(asked: Question, mde: float, target: float, tail: float, margin: float) -> str:
-    if asked.between:
-        return "" if abs(mde) < margin else f"a true difference of {mde:g} is not within the margin of {margin:g}"
-    null = float(margin * (-1 if asked.hypothesis == "non-inferiority" else 1) * asked.way)
-    gap = (mde - null) * asked.way
-    if gap == 0 or (gap < 0 and asked.alternative != "two-sided"):
-        return (
-            f"an effect of {mde:g} is not beyond the null of {null:g} in the direction of the test, so no number of "
-            "units has more power than alpha"
-        )
-    sides = 2 if asked.alternative == "two-sided" else 1
-    return f"a power of {target:g} is not above alpha, and needs no data" if target <= sides * tail else ""
+        start = np.full(goal.size, math.sqrt(max(1000.0, 10 * task.model.fewest)))
+        low = np.sqrt(least)
+        guess, drift = _guess(at, goal, args[1], start, np.maximum(low, 1e-60), np.full(goal.size, _LARGEST))
+        result[open_] = passes(chance, goal, guess, drift, low, guess * _LARGEST, tuple(args)) ** 2
+    missed = np.flatnonzero(open_ & np.isnan(result))
+    if missed.size:
+        at_least = task.power(fewest[missed], *(value[missed] for value in (mde, *rest)))
+        why |= {i: _too_much(fewest[i], mde[i], power, target[i]) for i, power in zip(missed, at_least, strict=True)}
+    return result, why
 
 
-def _guess_log_n(task: _Task, least: float, mde: Float64Array, target: Float64Array, *rest: Float64Array) -> Any:
-    """From the drift at some n, which grows with its root."""
-    start = np.full(mde.size, max(1000.0, 10 * task.model.fewest))
-    here = _drift(task, start, mde, *rest)
-    wanted = critical(rest[0], math.inf) * here.scale + np.maximum(ndtri(target), 0.0)
-    with np.errstate(divide="ignore"):
-        log_n = np.log(start) + 2 * np.log(wanted / np.abs(here.drift))
-    return np.clip(log_n, least + 2 * _STEP, _LARGEST_LOG - 2 * _STEP)
+def _too_much(fewest: float, mde: float, power: float, target: float) -> str:
+    if not power > target:
+        return f"no number of units finds an effect of {mde:g} with a power of {target:g}"
+    return (
+        f"{fewest:g} units of the control, the fewest that the test can have, find an effect of {mde:g} with a power "
+        f"of {power:.6g} already, above {target:g}"
+    )
 
 
-def _drift(task: _Task, n: Float64Array, mde: Float64Array, *rest: Float64Array) -> Statistic:
-    """The statistic against the nearer null."""
-    _, margin, ratio, *parameters = rest
-    null = margin * task.edge
+def _why_no_n(task: _Task) -> _Why:
+    _, mde, target, _, _, tail, margin, *_ = task.arrays
     if task.asked.between:
-        null = np.where(mde > 0, margin, -margin)
-    n_t = n * (ratio if task.asked.ratio is not None else task.model.best_ratio(n, mde, null, *parameters))
-    return task.model.at(n, n_t, mde, null, *parameters)
+        no_room = np.flatnonzero(np.abs(mde) >= margin)
+        why = {i: f"a true difference of {mde[i]:g} is not within the margin of {margin[i]:g}" for i in no_room}
+    else:
+        null = margin * task.edge
+        gap = (mde - null) * task.asked.way
+        no_room = np.flatnonzero(gap == 0 if task.asked.alternative == "two-sided" else gap <= 0)
+        why = {
+            i: f"an effect of {mde[i]:g} is not beyond the null of {null[i]:g} in the direction of the test, so no "
+            "number of units has more power than alpha"
+            for i in no_room
+        }
+        why |= {
+            i: _NEEDS.format(target[i], "data") for i in np.flatnonzero(target <= task.sides * tail) if i not in why
+        }
+    return why
+
+
+_NEEDS = "a power of {:g} is not above alpha, and needs no {}"
+
+
+def _guess(
+    at: Callable[[Float64Array], Statistic],
+    target: Float64Array,
+    tail: Float64Array,
+    start: Float64Array,
+    low: Float64Array,
+    high: Float64Array,
+) -> tuple[Float64Array, Float64Array]:
+    """Where the drift, which is in proportion to x, is about large enough; and that drift."""
+    x, drift = start, _wanted(Statistic(target), target, tail)
+    with np.errstate(divide="ignore", over="ignore"):
+        here = at(x)
+        x = np.clip(x * drift / np.abs(here.drift), low, high)
+        if np.any(np.isfinite(here.df)) or np.any(here.scale != 1):
+            here = at(x)
+            drift = _wanted(here, target, tail)
+            x = np.clip(x * drift / np.abs(here.drift), low, high)
+    return x, drift
+
+
+def _wanted(at: Statistic, target: Float64Array, tail: Float64Array) -> Float64Array:
+    """The drift that the power needs, nearly; of a t statistic by its normal approximation."""
+    bound, noise = critical(tail, at.df) * at.scale, 1 / np.asarray(at.df)
+    drift = bound * (1 - noise / 4) + ndtri(target) * np.sqrt(1 + bound**2 * noise / 2)
+    return np.asarray(np.maximum(drift, 0.1))
+
+
+def _nearer(task: _Task, n: Float64Array, mde: Float64Array, *rest: Float64Array) -> Statistic:
+    """The statistic against the nearer null."""
+    margin, parameters = rest[1], rest[3:]
+    null = np.where(mde > 0, margin, -margin) if task.asked.between else margin * task.edge
+    return task.model.at(n, task.treated(n, mde, *rest), mde, null, *parameters)
 
 
 def _solve_mde(task: _Task) -> _Answers:
-    return _solve_within(task) if task.asked.between else _solve_beyond(task)
+    why = _too_few(task)
+    _, _, target, _, _, tail, *_ = task.arrays
+    why |= {i: _NEEDS.format(target[i], "effect") for i in np.flatnonzero(target <= task.sides * tail) if i not in why}
+    return _solve_within(task, why) if task.asked.between else _solve_beyond(task, why)
 
 
-def _solve_within(task: _Task) -> _Answers:
+def _solve_within(task: _Task, why: _Why) -> _Answers:
     """The largest difference from zero with which equivalence is still shown."""
     n, _, target, _, _, *rest = task.arrays
-    at_best = task.power(n, np.zeros(n.size), *rest)
-    open_ = at_best >= target
+    some = np.flatnonzero(_others(why, n.size))
+    at_best = task.power(n[some], np.zeros(some.size), *(value[some] for value in rest))
+    why |= {
+        i: f"where there is no difference at all the power is {best:.6g}, below {target[i]:g}"
+        for i, best in zip(some, at_best, strict=True)
+        if best < target[i]
+    }
+    open_ = _others(why, n.size)
     result = np.full(n.size, np.nan)
     if open_.any():
-        args = tuple(value[open_] for value in (n, target, *rest))
+        goal, *args = (value[open_] for value in (target, n, *rest))
+        margin = args[2]
 
-        def lack(mde: Float64Array, n: Float64Array, target: Float64Array, *rest: Float64Array) -> Float64Array:
-            return ndtri(target) - _probit(task.power(n, mde, *rest))
+        def at(room: Float64Array) -> Statistic:
+            return _nearer(task, args[0], margin - room, *args[1:])
 
-        result[open_] = _find(lack, np.zeros(open_.sum()), args[3], args)
-    reasons = [
-        "" if fine else f"where there is no difference at all the power is {best:.6g}, below {wanted:g}"
-        for fine, best, wanted in zip(open_, at_best, target, strict=True)
-    ]
-    return result, reasons
+        def chance(room: Float64Array, n: Float64Array, *rest: Float64Array) -> Float64Array:
+            return task.power(n, rest[1] - room, *rest)
+
+        guess, drift = _guess(at, goal, args[1], margin, 0 * margin, margin)
+        result[open_] = margin - passes(chance, goal, guess, drift, 0 * margin, margin, tuple(args))
+    return result, why
 
 
-def _solve_beyond(task: _Task) -> _Answers:
+def _solve_beyond(task: _Task, why: _Why) -> _Answers:
     """The smallest effect beyond the null, in the direction of the test; upwards where it has both."""
     n, _, target, lowest, highest, *rest = task.arrays
     way, null = task.asked.way, rest[1] * task.edge
-    room = (highest - null) if way > 0 else (null - lowest)
-    at_most = np.ones(n.size)
-    bounded = np.isfinite(room)
-    if bounded.any():
-        inner = [value[bounded] for value in (n, null + way * room * (1 - 1e-12), *rest)]
-        at_most[bounded] = task.power(*inner)
-    sides = 2 if task.asked.alternative == "two-sided" else 1
-    open_ = (at_most > target) & (target > sides * rest[0]) & (room > 0)
+    room = ((highest - null) if way > 0 else (null - lowest)) * (1 - 1e-12)
+    why |= {i: "no effect lies beyond the null" for i in np.flatnonzero(~(room > 0)) if i not in why}
+    some = np.flatnonzero(_others(why, n.size) & np.isfinite(room))
+    if some.size:
+        at_most = task.power(n[some], (null + way * room)[some], *(value[some] for value in rest))
+        why |= {
+            i: f"the largest effect that there can be is found with a power of {best:.6g}, below {target[i]:g}"
+            for i, best in zip(some, at_most, strict=True)
+            if not best > target[i]
+        }
+    open_ = _others(why, n.size)
     result = np.full(n.size, np.nan)
     if open_.any():
-        args = tuple(value[open_] for value in (n, target, *rest))
-        high = np.log(np.where(bounded, room * (1 - 1e-12), np.exp(_LARGEST_LOG))[open_])
-        edge = null[open_]
+        goal, left, edge, *args = (value[open_] for value in (target, room, null, n, *rest))
 
-        def lack(
-            size: Float64Array, edge: Float64Array, n: Float64Array, target: Float64Array, *rest: Float64Array
-        ) -> Float64Array:
-            return _probit(task.power(n, edge + way * np.exp(size), *rest)) - ndtri(target)
+        def at(size: Float64Array) -> Statistic:
+            return _nearer(task, args[0], edge + way * size, *args[1:])
 
-        start = _guess_log_size(task, room[open_], edge, *args)
-        size = _root(lack, np.minimum(start, high - 2 * _STEP), (edge, *args), -_LARGEST_LOG, high)
-        result[open_] = edge + way * np.exp(size)
-    values = zip(open_, at_most, target, room, strict=True)
-    return result, ["" if fine else _why_no_mde(best, wanted, left) for fine, best, wanted, left in values]
+        def chance(size: Float64Array, n: Float64Array, edge: Float64Array, *rest: Float64Array) -> Float64Array:
+            return task.power(n, edge + way * size, *rest)
 
-
-def _why_no_mde(best: float, wanted: float, room: float) -> str:
-    if not room > 0:
-        return "no effect lies beyond the null"
-    if best > wanted:
-        return f"a power of {wanted:g} is not above alpha, and needs no effect"
-    return f"the largest effect that there can be is found with a power of {best:.6g}, below {wanted:g}"
-
-
-def _guess_log_size(
-    task: _Task, room: Float64Array, edge: Float64Array, n: Float64Array, target: Float64Array, *rest: Float64Array
-) -> Float64Array:
-    step = np.where(np.isfinite(room), room / 100, 1.0)
-    here = _drift(task, n, edge + task.asked.way * step, *rest)
-    wanted = critical(rest[0], math.inf) * here.scale + np.maximum(ndtri(target), 0.0)
-    with np.errstate(divide="ignore"):
-        size = np.log(step) + np.log(wanted / np.abs(here.drift))
-    return np.clip(size, -_LARGEST_LOG + 1, _LARGEST_LOG - 1)
-
-
-def _root(
-    lack: Callable[..., Float64Array], start: Float64Array, args: tuple[Float64Array, ...], low: Any, high: Any
-) -> Float64Array:
-    """Where a rising function passes zero, between bounds; nan where it does not."""
-    from scipy.optimize.elementwise import bracket_root
-
-    found = bracket_root(lack, start - _STEP, start + _STEP, xmin=low, xmax=high, args=args)
-    fine = np.asarray(found.success)
-    result = np.full(start.shape, np.nan)
-    if fine.any():
-        chosen = tuple(value[fine] for value in args)
-        result[fine] = _find(lack, found.bracket[0][fine], found.bracket[1][fine], chosen)
-    return result
-
-
-def _find(
-    lack: Callable[..., Float64Array], low: Float64Array, high: Float64Array, args: tuple[Float64Array, ...]
-) -> Float64Array:
-    from scipy.optimize.elementwise import find_root
-
-    found = find_root(lack, (low, high), args=args, tolerances={"xatol": 1e-15, "xrtol": 1e-15, "fatol": 0, "frtol": 0})
-    return np.where(found.success, found.x, np.nan)
-
-
-def _probit(power: Float64Array) -> Float64Array:
-    return np.asarray(ndtri(np.clip(power, _LEAST, _MOST)))
+        start = np.where(np.isfinite(left), left / 100, 1.0)
+        guess, drift = _guess(at, goal, args[1], start, np.full(goal.size, 1e-290), np.minimum(left, 1e290))
+        most = np.minimum(left, guess * _LARGEST)
+        with_edge = (args[0], edge, *args[1:])
+        result[open_] = edge + way * passes(chance, goal, guess, drift, 0 * edge, most, with_edge)
+    why |= dict.fromkeys(np.flatnonzero(open_ & np.isnan(result)).tolist(), "no effect is found with this power")
+    return result, why
 
 
 def _turned(at: Statistic) -> Statistic:
     return at._replace(drift=-at.drift)
 
 
-def _result(task: _Task, solved: str, values: Float64Array, reasons: list[str]) -> PowerResult | NoSolution:
+def _result(task: _Task, solved: str, values: Float64Array, why: _Why) -> PowerResult | NoSolution:
     n, mde, power, _, _, *rest = task.arrays
     n, mde, power = (values if solved == name else old for name, old in (("n", n), ("mde", mde), ("power", power)))
-    _, margin, ratio, *parameters = rest
-    if task.asked.ratio is None:
-        ratio = task.model.best_ratio(n, mde, margin * task.edge, *parameters)
+    n_t = task.treated(n, mde, *rest)
     alpha = np.broadcast_to(task.asked.alpha, task.shape)
     assumptions = (*task.asked.describe(), *task.model.assumptions)
-    if task.shape == () and reasons[0]:
-        none_or = [None if math.isnan(value[0]) else float(value[0]) for value in (n, n * ratio, mde, power)]
-        n_c, n_t, size, chance = none_or
-        return NoSolution(task.name, solved, n_c, n_t, size, chance, float(alpha), assumptions, reasons[0])
-    expected = [None if part is None else _shaped(part, task.shape) for part in _expected(task, n, mde, ratio)]
+    if task.shape == () and why:
+        none_or = [None if math.isnan(value[0]) else float(value[0]) for value in (n, n_t, mde, power)]
+        n_c, treated, size, chance = none_or
+        return NoSolution(task.name, solved, n_c, treated, size, chance, float(alpha), assumptions, why[0])
+    expected = [None if part is None else _shaped(part, task.shape) for part in _expected(task, n, n_t, mde)]
     return PowerResult(
         task.name,
         solved,
         n_control=_shaped(n, task.shape),
-        n_treatment=_shaped(n * ratio, task.shape),
+        n_treatment=_shaped(n_t, task.shape),
         mde=_shaped(mde, task.shape),
         power=_shaped(power, task.shape),
         alpha=_shaped(alpha, task.shape),
@@ -322,23 +361,22 @@ def _result(task: _Task, solved: str, values: Float64Array, reasons: list[str]) 
         n_expected=expected[0],
         n_expected_null=expected[1],
         relative=task.asked.relative,
-        reasons=np.array(reasons, dtype=object).reshape(task.shape) if any(reasons) else None,
+        reasons=_listed(why, task.shape) if why else None,
     )
 
 
 def _expected(
-    task: _Task, n: Float64Array, mde: Float64Array, ratio: Float64Array
+    task: _Task, n: Float64Array, n_t: Float64Array, mde: Float64Array
 ) -> tuple[Float64Array | None, Float64Array | None]:
     """Units of all variants on average, under the effect and under the null; None where nothing can stop early."""
     asked = task.asked
     if asked.monitor is None:
-        everyone = n * (1 + ratio) if asked.horizon else None
+        everyone = n + n_t if asked.horizon else None
         return everyone, everyone
     from abkit.power._monitored import expected_units
 
     _, margin, _, *parameters = task.arrays[5:]
     null = margin * task.edge
-    n_t = n * ratio
     there, at_null = (task.model.at(n, n_t, effect, null, *parameters) for effect in (mde, null + 0 * mde))
     if asked.alternative == "less":
         there, at_null = _turned(there), _turned(at_null)
@@ -348,3 +386,10 @@ def _expected(
 def _shaped(values: Float64Array, shape: tuple[int, ...]) -> Number:
     shaped = np.reshape(values, shape)
     return shaped if shape else float(shaped.item())
+
+
+def _listed(why: _Why, shape: tuple[int, ...]) -> NDArray[np.object_]:
+    reasons = np.full(math.prod(shape), "", dtype=object)
+    for i, reason in why.items():
+        reasons[i] = reason
+    return reasons.reshape(shape)
