@@ -165,7 +165,7 @@ def default_scenarios(plan: object) -> tuple[Scenario, ...]:
     >>> plan = ab.Experiment(unit="user", variant="variant", control="old", metrics={
     ...     "revenue": ab.Mean("revenue"), "errors": ab.Mean("errors", role="guardrail", margin=0.1)})
     >>> [scenario.name for scenario in ab.simulate.default_scenarios(plan)][:3]
-    ['no effect', 'errors at its margin', 'success -1']
+    ['no effect', 'errors at its margin', 'all just harmless']
     """
     from abkit.experiment import as_experiment
 
@@ -188,8 +188,10 @@ def _gain(plan: Experiment, size: float = 1.0) -> dict[str, float]:
 
 
 def _at_margins(plan: Experiment) -> list[Scenario]:
-    """A release that gains what was planned, and would be promoted but for the one guardrail."""
-    return [Scenario(f"{name} at its margin", {**_gain(plan), name: -1.0}) for name in _roles(plan, "guardrail")]
+    """Releases that would be promoted but for the one guardrail, and the least favourable of all harmless ones."""
+    guardrails = _roles(plan, "guardrail")
+    each = [Scenario(f"{name} at its margin", {**_gain(plan), name: -1.0}) for name in guardrails]
+    return each + [Scenario("all just harmless", dict.fromkeys(guardrails, -1.0))] * bool(guardrails)
 
 
 def _grid(plan: Experiment) -> list[Scenario]:

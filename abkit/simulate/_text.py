@@ -44,6 +44,9 @@ def summary(found: OperatingCharacteristics) -> Iterator[str]:
             f"a release without any effect is rolled back in {percent(row.rollback)} (stated: at most "
             f"{_stated(risk.false_rollback_max)}) and promoted in {percent(row.promote)}{stated}"
         )
+    if "all just harmless" in rows:
+        row = rows["all just harmless"]
+        parts.append(f"one whose guardrails all lie at their margins is rolled back in {percent(row.rollback)}")
     if "success +1" in rows:
         row = rows["success +1"]
         parts.append(
