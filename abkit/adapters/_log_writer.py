@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,32 +15,43 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MEMORY = "512MB"
+Block = Mapping[str, Any]
 CREATE, APPEND = "create table log as select * from block", "insert into log select * from block"
 
 
-def frame_of(blocks: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def frame_of(blocks: Iterable[Block], count: int) -> pd.DataFrame:
     """All blocks in memory."""
-    with progress("drawing the log"):
-        parts = list(blocks)
+    with progress("drawing the log") as tell:
+        parts = list(_told(blocks, count, tell))
         return _frame({name: _joined([part[name] for part in parts]) for name in parts[0]})
 
 
-def write_parquet(path: str, blocks: Iterable[Mapping[str, Any]]) -> None:
+def write_parquet(path: str, blocks: Iterable[Block], count: int) -> None:
     """Stream the blocks through DuckDB's storage into one file; only one of them is in memory."""
     import duckdb
 
     target = Path(path)
-    with progress("writing the log"), tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        with duckdb.connect(str(Path(folder) / "log.duckdb"), config={"memory_limit": MEMORY}) as connection:
-            for number, block in enumerate(blocks):
-                connection.register("block", _frame(block))
-                connection.execute(APPEND if number else CREATE)
-                connection.unregister("block")
-            connection.execute(f"copy log to '{_quoted(Path(folder) / 'log.parquet')}' (format parquet)")
-        (Path(folder) / "log.parquet").replace(target)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        drawn, made = Path(folder) / "log.duckdb", Path(folder) / "log.parquet"
+        with duckdb.connect(str(drawn), config={"memory_limit": MEMORY}) as connection:
+            with progress("drawing the log") as tell:
+                for number, block in enumerate(_told(blocks, count, tell)):
+                    connection.register("block", _frame(block))
+                    connection.execute(APPEND if number else CREATE)
+                    connection.unregister("block")
+            with progress("writing the log"):
+                connection.execute(f"copy log to '{_quoted(made)}' (format parquet)")
+        made.replace(target)
 
 
-def _frame(columns: Mapping[str, Any]) -> pd.DataFrame:
+def _told(blocks: Iterable[Block], count: int, tell: Callable[[float], None]) -> Iterator[Block]:
+    """The blocks, each announced once it is drawn."""
+    for number, block in enumerate(blocks, 1):
+        tell(number / count)
+        yield block
+
+
+def _frame(columns: Block) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame({name: _series(values) for name, values in columns.items()}, copy=False)

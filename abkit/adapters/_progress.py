@@ -5,34 +5,38 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 SILENT_SECONDS = 2.0
 
 
 @contextmanager
-def progress(what: str) -> Iterator[None]:
-    """Show `what` and the seconds gone by, on a terminal's standard error, once it takes over two seconds."""
+def progress(what: str) -> Iterator[Callable[[float], None]]:
+    """Show `what` and the seconds gone by, on a terminal's standard error, once it takes over two seconds.
+
+    What it yields may be told the share that is done, which is then shown too.
+    """
     if not sys.stderr.isatty():
-        yield
+        yield lambda share: None  # noqa: ARG005
         return
-    done = threading.Event()
-    drawer = threading.Thread(target=_draw, args=(what, done), daemon=True)
+    done, shares = threading.Event(), [0.0]
+    drawer = threading.Thread(target=_draw, args=(what, done, shares), daemon=True)
     drawer.start()
     try:
-        yield
+        yield lambda share: shares.__setitem__(0, share)
     finally:
         done.set()
         drawer.join()
 
 
-def _draw(what: str, done: threading.Event) -> None:
+def _draw(what: str, done: threading.Event, shares: list[float]) -> None:
     start = time.monotonic()
     if done.wait(SILENT_SECONDS):
         return
     while not done.wait(0.2):
-        sys.stderr.write(f"\r{what} ... {time.monotonic() - start:.0f} s")
+        told = f"{shares[0]:.0%}, " if shares[0] else ""
+        sys.stderr.write(f"\r{what} ... {told}{time.monotonic() - start:.0f} s\033[K")
         sys.stderr.flush()
     sys.stderr.write("\r\033[K")
     sys.stderr.flush()

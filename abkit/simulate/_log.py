@@ -205,7 +205,7 @@ def log(  # noqa: PLR0913 - what a log may be like, one plain word each
     model = with_effects(model, checked_effects(experiment, model.variants, effects), decay)
     times = times_of(experiment, start, days, model.follow, time)
     drawn: list[Block] = []
-    made = _made(_blocks(model, flaws, times, rng, count, drawn), path)
+    made = _made(_blocks(model, flaws, times, rng, count, drawn), -(-count // units_a_block(model)), path)
     sums = {name: sum(getattr(block, name) for block in drawn) for name in COUNTED}
     return SimulatedLog(
         made, experiment, truth_of(model), count, **sums, start=_moment(times.start), end=_moment(times.end)
@@ -226,17 +226,17 @@ def _blocks(
         yield block.columns
 
 
-def _made(blocks: Iterator[dict[str, Any]], path: str | os.PathLike[str] | None) -> pd.DataFrame | str:
+def _made(blocks: Iterator[dict[str, Any]], count: int, path: str | os.PathLike[str] | None) -> pd.DataFrame | str:
     from abkit.adapters._log_writer import frame_of, write_parquet
 
     if path is None:
-        return frame_of(blocks)
+        return frame_of(blocks, count)
     name = os.fspath(path)
     if not name.endswith(".parquet"):
         raise ValueError(f"`path` must end in .parquet; got {name!r}.")
     if not Path(name).parent.is_dir():
         raise ValueError(f"`path` must be in a folder that exists; got {name!r}.")
-    write_parquet(name, blocks)
+    write_parquet(name, blocks, count)
     return name
 
 

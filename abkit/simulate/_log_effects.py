@@ -186,7 +186,10 @@ def _refuse_contradiction(model: Model, one: Stated, owner: Stated) -> None:
     if abs(found - asked) <= TOLERANCE * max(abs(control), abs(asked)) or found == asked:
         return
     if one == owner:
-        raise PlanError(f"`effects.{one.metric}` cannot be had together with the others.")
+        raise PlanError(
+            f"`effects.{one.metric}` cannot be had: the others stand against it, or the metric, such as a quantile of "
+            "whole numbers, moves in steps."
+        )
     would = "is not known" if math.isnan(found) else f"is {found:.9g}"
     raise PlanError(
         f"`effects.{one.metric}` must agree with `effects.{owner.metric}`, which changes the same column; with it the "

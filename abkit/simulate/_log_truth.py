@@ -135,8 +135,13 @@ def _truth(model: Model, name: str, variant: int) -> Truth:
     control, treatment = value(model, metric, 0), value(model, metric, variant)
     effect = effect_of(model, metric, variant)
     relative = effect / abs(control) if control else math.nan
-    c, t, e, r = (None if math.isnan(number) else float(number) for number in (control, treatment, effect, relative))
+    c, t, e, r = map(_rounded, (control, treatment, effect, relative))
     return Truth(name, model.variants[variant], c, t, e, r, _daily_effects(model, metric, variant))
+
+
+def _rounded(number: float) -> float | None:
+    """To twelve digits, as sums of days are not exact."""
+    return None if math.isnan(number) else float(f"{number:.12g}")
 
 
 def _untouched(model: Model, metric: Metric, variant: int) -> bool:
