@@ -67,7 +67,10 @@ def _rule(sizer: Sizer, needs: dict[str, Need]) -> RulePlan:
     """The largest need of what a promotion depends on."""
     reason = _why_not(sizer, needs)
     sized = [demand for name, demand in sizer.demands.items() if demand.promotes and needs[name].units]
-    if reason or not sized:
+    unknown = any(demand.role == "success" for demand in sizer.demands.values()) and not any(
+        demand.role == "success" for demand in sized
+    )
+    if reason or unknown or not sized:
         return _answer(sizer, {}, None, None, reason)
     decisive = max(sized, key=lambda demand: sizer.allocation.total(needs[demand.name].units or {}))
     need = sizer.together(sized)
@@ -99,9 +102,9 @@ def _why_not(sizer: Sizer, needs: dict[str, Need]) -> str | None:
     for demand in demands:
         if demand.role == "guardrail" and needs[demand.name].units is None:
             return f"`{demand.name}`: {needs[demand.name].reason}"
-    if success and all(needs[demand.name].units is None for demand in success):
-        first = next((demand for demand in success if demand.asked is not None), success[0])
-        return f"`{first.name}`: {needs[first.name].reason}"
+    asked = [demand for demand in success if demand.asked is not None]
+    if asked and all(needs[demand.name].units is None for demand in asked):
+        return f"`{asked[0].name}`: {needs[asked[0].name].reason}"
     return None
 
 
@@ -179,7 +182,7 @@ def _row(sizer: Sizer, name: str, need: Need | None, rule: RulePlan) -> MetricPl
     statistics = sizer.source.known_at(when)[name]
     value = own_value(demand.metric, statistics)
     baseline = None if math.isnan(value) else value
-    detectable, why = sizer.detectable(demand, rule.allocation, when) if rule.allocation else (None, rule.reason or "")
+    detectable, why = sizer.detectable(demand, rule.allocation, when) if rule.allocation else (None, "")
     size, power, units, weeks, solved, reason = _solved(sizer, demand, need, rule, detectable, why)
     absolute, relative = both_scales(sizer, name, size, baseline)
     margin, margin_relative = _margin(demand.metric, baseline)
@@ -233,7 +236,7 @@ def _solved(
     try:
         power = sizer.power_of(demand, rule.allocation, size, when)
     except ValueError as error:
-        return size, None, rule.allocation, rule.weeks, None, str(error)
+        return size, None, rule.allocation, rule.weeks, None, str(error).rstrip(".")
     return size, power, rule.allocation, rule.weeks, "power", None
 
 

@@ -227,7 +227,7 @@ class Planning:
         Parameters
         ----------
         weeks : int, optional
-            How many; by default 8, or until the plan's end, of up to 26 weeks, and that of the history.
+            How many; by default 8; more where the plan (up to 26) or the history takes longer.
 
         Returns
         -------
@@ -241,7 +241,7 @@ class Planning:
             Nobody knows how fast units come.
         """
         source = self.sizer.source
-        longest = max(self.weeks_asked or 0, source.ends, min(self.rule.weeks or 0, LONGEST_TABLE), 8)
+        longest = max(min(max(self.weeks_asked or 0, self.rule.weeks or 0), LONGEST_TABLE), source.ends, 8)
         last = math.ceil(longest - 1e-9) if weeks is None else _check.count("weeks", weeks, 1)
         return [row for week in range(1, last + 1) for row in self._week(week)]
 

@@ -180,7 +180,7 @@ class Sizer:
         try:
             return self.together([demand])
         except (ValueError, AbkitError) as error:
-            return Need(None, None, reason=str(error))
+            return Need(None, None, reason=str(error).rstrip("."))
 
     def together(self, demands: Sequence[Demand]) -> Need:
         """The fewest units with which each of several demands is met: the largest need, on the same statistics.
@@ -229,6 +229,8 @@ class Sizer:
         drift = float(typical.statistic.drift)
         if not drift > 0 or typical.apart == 0:
             raise ValueError(self._never(demand, size, typical))
+        if not self.test(demand, weeks).can_reject:
+            raise ValueError(f"at its share of alpha, {2 * demand.tail:.3g}, the monitor's bounds are never passed")
         bound = _tails.critical(demand.tail, math.inf) * float(typical.statistic.scale)
         guess = _TYPICAL * ((bound + max(probit(demand.target), 0.0)) / drift) ** 2
 
@@ -271,7 +273,7 @@ class Sizer:
             guess = self._guess_size(demand, units, weeks)
             found = smallest(power_of, demand.target, guess)
         except (ValueError, AbkitError) as error:
-            return None, str(error)
+            return None, str(error).rstrip(".")
         return found, "" if found is not None else "no effect that there can be is found with this power by these units"
 
     def _guess_size(self, demand: Demand, units: Mapping[str, int], weeks: float) -> float:

@@ -150,6 +150,8 @@ class PlannedTest:
     def power(self, place: Place) -> float:
         """The chance that the test shows what it is for, however its errors are correlated with the control's mean."""
         chance = self._at_one_look(place) if self._is_fixed else self._at_looks(place)
+        if math.isinf(place.apart):
+            return chance
         return max(chance - float(ndtr(self._last(place) - place.apart)), 0.0)
 
     def _at_one_look(self, place: Place) -> float:
@@ -187,6 +189,11 @@ class PlannedTest:
     @cached_property
     def _known_bounds(self) -> tuple[float, ...]:
         return self.looks.critical_values(self.tail, Sample(0, 0))
+
+    @property
+    def can_reject(self) -> bool:
+        """Whether the bounds that are known beforehand leave anything to reject."""
+        return isinstance(self.looks.monitor, AnytimeValid) or math.isfinite(self._known_bounds[-1])
 
     @property
     def _is_fixed(self) -> bool:

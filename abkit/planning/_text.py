@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from abkit.planning._planning import MetricPlan, Planning
 
 SHOWN_WEEKS = 12
+NAMED = 3
 
 
 def planning_text(planning: Planning) -> str:
@@ -32,7 +33,7 @@ def sentence(planning: Planning) -> str:
         needed = f" {rule.units:,} units would do, but" if rule.units and planning.weeks_asked is None else ""
         return f"The plan cannot promote with {_percent(rule.asked)} power:{needed} {rule.reason}."
     if rule.units is None:
-        return "No success metric has an effect that it should find, so the plan has no size yet."
+        return "Nobody said which effect to find, so the plan has no size yet; what it finds after each week is below."
     when = f" ({_duration(planning)})" if rule.weeks is not None else ""
     if planning.weeks_asked is None:
         if not rule.decisive:
@@ -58,8 +59,10 @@ def _what_for(planning: Planning) -> str:
     effects = [
         f"`{row.metric}` by {_effect(row.mde, row.mde_relative)}"
         for row in planning.metrics
-        if row.role == "success" and row.mde is not None and row.units is not None
+        if row.role == "success" and row.solved == "units"
     ]
+    if len(effects) > NAMED:
+        effects = [*effects[:NAMED], f"another of {len(effects)} metrics"]
     return f", where the treatment is better in {' or '.join(effects)}" if effects else ""
 
 
