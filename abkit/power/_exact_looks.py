@@ -14,11 +14,14 @@ from typing import Any, NamedTuple
 
 from abkit._roots import secant
 from abkit.power._question import Question
+from abkit.power._statistic import Statistic
 from abkit.sequential import AnytimeValid
 from abkit.sequential._two_proportions import TwoProportionsEffect
 from abkit.types import Alternative, Null, Relative
 
 _Bounds = tuple[float, ...]
+#: Expected proportions nearer to 0 or 1 are of no use.
+_EDGE = 1e-9
 
 
 class Counts(NamedTuple):
@@ -28,6 +31,12 @@ class Counts(NamedTuple):
     treatment: Any
     null: Any
     relative: bool
+
+
+def compared_exactly(asked: Question, at: Statistic, control: Any, treatment: Any, null: Any) -> Statistic:
+    """The statistic of two proportions, with what the monitor's exact test of them needs, where it has one."""
+    exact = isinstance(asked.monitor, AnytimeValid)
+    return at._replace(counts=Counts(control, treatment, null, asked.relative)) if exact else at
 
 
 def bounds_of_counts(
@@ -95,7 +104,7 @@ class _Side:
 
 
 def _within(proportion: float) -> float:
-    return min(max(proportion, 0.0), 1.0)
+    return min(max(proportion, _EDGE), 1 - _EDGE)
 
 
 def _room(start: float, step: float) -> float:

@@ -39,6 +39,8 @@ class PowerResult:
         Whether `mde` is a share of the baseline.
     reasons : array of str, optional
         Of arrays: why an element has no answer, else "".
+    treatments : int
+        How many treatments there are, of `n_treatment` units each.
 
     Examples
     --------
@@ -60,11 +62,12 @@ class PowerResult:
     n_expected_null: Number | None = None
     relative: bool = False
     reasons: Any = None
+    treatments: int = 1
 
     @property
     def n_total(self) -> Number:
-        """Units of both variants."""
-        return self.n_control + self.n_treatment
+        """Units of all variants."""
+        return self.n_control + self.treatments * self.n_treatment
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what has no answer is None."""
@@ -75,7 +78,8 @@ class PowerResult:
             return f"{np.size(self.power):,} answers, solved for `{self.solved}`; `to_dict()` has them"
         size = f"{self.mde:.4g}" if not self.relative else f"{self.mde:.4%} of the baseline"
         n_c, n_t = (math.ceil(round(float(n), 6)) for n in (self.n_control, self.n_treatment))
-        found = f"{n_c:,} units of the control and {n_t:,} of the treatment find an effect of {size}"
+        of_treatment = "the treatment" if self.treatments == 1 else f"each of {self.treatments} treatments"
+        found = f"{n_c:,} units of the control and {n_t:,} of {of_treatment} find an effect of {size}"
         lines = [f"{found} with a chance of {self.power:.4%} (alpha {self.alpha:g}); solved for `{self.solved}`"]
         if self.n_expected is not None:
             lines.append(
