@@ -118,6 +118,9 @@ class Scenario:
             values[name] = None if values[name] is None else dict(values[name])
         return {**values, "ramp": None if self.ramp is None else list(self.ramp)}
 
+    def __reduce__(self) -> tuple[type[Scenario], tuple[object, ...]]:
+        return Scenario, tuple(self.to_dict().values())
+
     def check(self, plan: Experiment) -> None:
         """Refuse metrics and variants that the plan does not have."""
         variants = tuple(allocation_of(plan))
@@ -170,13 +173,15 @@ def default_scenarios(plan: object) -> tuple[Scenario, ...]:
     from abkit.experiment import as_experiment
 
     experiment = as_experiment(plan)
-    return (
+    listed = (
         Scenario("no effect"),
         *_at_margins(experiment),
         *_grid(experiment),
         *_noise(experiment),
         *_faults(experiment),
     )
+    worlds = [{**scenario.to_dict(), "name": ""} for scenario in listed]  # a small plan has some of them twice
+    return tuple(scenario for i, scenario in enumerate(listed) if worlds.index(worlds[i]) == i)
 
 
 def _roles(plan: Experiment, *roles: str) -> list[str]:
@@ -198,9 +203,7 @@ def _grid(plan: Experiment) -> list[Scenario]:
     """Gains of all success metrics at once; harms of all the others at once, beside the planned gain."""
     others = _roles(plan, "guardrail", "deterioration")
     gains = [Scenario(f"success {size:+g}", _gain(plan, size)) for size in BENEFITS if _gain(plan)]
-    named = len(others) == 1 and bool(_roles(plan, "guardrail"))  # whose margin has a scenario of its own
-    sizes = [size for size in HARMS if others and not (named and size == -1)]
-    harms = [Scenario(f"harm {size:+g}", {**_gain(plan), **dict.fromkeys(others, size)}) for size in sizes]
+    harms = [Scenario(f"harm {size:+g}", {**_gain(plan), **dict.fromkeys(others, size)}) for size in HARMS if others]
     return gains + harms
 
 

@@ -266,6 +266,13 @@ def test_a_history_says_how_large_effects_are():
     assert "1 is its `mde`, 0.2, a z of" in " ".join(str(found).split())
 
 
+def test_what_is_not_simulated_is_said():
+    covariate = {"revenue": ab.Mean("revenue", covariates="before"), "ms": ab.Mean("ms", missing="drop")}
+    text = " ".join(str(run(plan(covariate), Scenario("x"), runs=10)).split())
+    assert "the checks of covariates and of missing values are not simulated" in text
+    assert "not simulated" not in str(run(plan(), Scenario("x"), runs=10))
+
+
 def test_extreme_plans_run():
     for monitor in (
         ab.FixedHorizon(1e-9),

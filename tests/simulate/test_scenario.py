@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 
 import pytest
@@ -95,6 +96,18 @@ def test_pairs_are_not_assigned():
 def test_a_plan_without_a_treatment_is_refused():
     with pytest.raises(ab.PlanError, match="must give a treatment units"):
         default_scenarios(plan(allocation={"old": 1, "new": 0}))
+
+
+def test_no_two_scenarios_are_of_one_world():
+    guardrail = {"errors": METRICS["errors"]}
+    for metrics in (METRICS, guardrail, {"revenue": METRICS["revenue"]} | guardrail):
+        worlds = [{**scenario.to_dict(), "name": ""} for scenario in default_scenarios(plan(metrics=metrics))]
+        assert all(world not in worlds[:i] for i, world in enumerate(worlds))
+
+
+def test_a_scenario_can_be_sent_to_another_process():
+    scenario = Scenario("x", {"revenue": 1.0}, ramp=(0.1, 0.5), allocation={"old": 1, "treatment": 3}, drift=1.0)
+    assert pickle.loads(pickle.dumps(scenario)) == scenario
 
 
 def test_a_scenario_is_plain_values():
