@@ -306,6 +306,16 @@ def _solve_beyond(task: _Task, why: _Why) -> _Answers:
     way, null = task.asked.way, rest[1] * task.edge
     room = ((highest - null) if way > 0 else (null - lowest)) * (1 - 1e-12)
     why |= {i: "no effect lies beyond the null" for i in np.flatnonzero(~(room > 0)) if i not in why}
+    beyond = (lowest - null) if way > 0 else (null - highest)  # a margin may reach further than what there can be
+    least = np.where(beyond > 0, beyond + 1e-12 * (highest - lowest), 0.0)
+    some = np.flatnonzero(_others(why, n.size) & (least > 0))
+    if some.size:
+        at_least = task.power(n[some], (null + way * least)[some], *(value[some] for value in rest))
+        why |= {
+            i: f"every effect that there can be is found with a power of at least {fewest:.6g}, above {target[i]:g}"
+            for i, fewest in zip(some, at_least, strict=True)
+            if not fewest < target[i]
+        }
     some = np.flatnonzero(_others(why, n.size) & np.isfinite(room))
     if some.size:
         at_most = task.power(n[some], (null + way * room)[some], *(value[some] for value in rest))
@@ -317,7 +327,7 @@ def _solve_beyond(task: _Task, why: _Why) -> _Answers:
     open_ = _others(why, n.size)
     result = np.full(n.size, np.nan)
     if open_.any():
-        goal, left, edge, *args = (value[open_] for value in (target, room, null, n, *rest))
+        goal, low, left, edge, *args = (value[open_] for value in (target, least, room, null, n, *rest))
 
         def at(size: Float64Array) -> Statistic:
             return _nearer(task, args[0], edge + way * size, *args[1:])
@@ -325,11 +335,11 @@ def _solve_beyond(task: _Task, why: _Why) -> _Answers:
         def chance(size: Float64Array, n: Float64Array, edge: Float64Array, *rest: Float64Array) -> Float64Array:
             return task.power(n, edge + way * size, *rest)
 
-        start = np.where(np.isfinite(left), left / 100, 1.0)
-        guess, drift = _guess(at, goal, args[1], start, np.full(goal.size, 1e-290), np.minimum(left, 1e290))
+        start = np.where(np.isfinite(left), low + (left - low) / 100, 1.0)
+        guess, drift = _guess(at, goal, args[1], start, np.maximum(low, 1e-290), np.minimum(left, 1e290))
         most = np.minimum(left, guess * _LARGEST)
         with_edge = (args[0], edge, *args[1:])
-        result[open_] = edge + way * passes(chance, goal, guess, drift, 0 * edge, most, with_edge)
+        result[open_] = edge + way * passes(chance, goal, guess, drift, low, most, with_edge)
     why |= dict.fromkeys(np.flatnonzero(open_ & np.isnan(result)).tolist(), "no effect is found with this power")
     return result, why
 
