@@ -8,7 +8,7 @@ import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.power._question import Common, numbers, question
+from abkit.power._question import Common, Question, numbers, question
 from abkit.power._result import NoSolution, PowerResult
 from abkit.power._solve import Model, answer
 from abkit.power._statistic import Statistic
@@ -90,6 +90,14 @@ def two_means(
     control = numbers("sd", sd, 0)
     treatment = control if sd_treatment is None else numbers("sd_treatment", sd_treatment, 0)
     unit = baseline_size(baseline, relative=asked.relative)
+    return answer("two_means", asked, means_model(asked, test, control, treatment, unit), n=n, mde=mde, power=power)
+
+
+def means_model(
+    asked: Question, test: str, control: Float64Array, treatment: Float64Array, unit: Float64Array
+) -> Model:
+    """Two means of independent units with these standard deviations; effects are in this unit."""
+    few = test != "z" and asked.monitor is None
 
     def at(
         n_c: Float64Array,
@@ -100,11 +108,11 @@ def two_means(
         sd_t: Float64Array,
         unit: Float64Array,
     ) -> Statistic:
-        weight = _weight(asked.relative, null)
+        weight = control_weight(asked, null)
         error_c, error_t = np.abs(weight) * sd_c / np.sqrt(n_c), sd_t / np.sqrt(n_t)
         error = np.hypot(error_c, error_t)
         drift = (mde - null) * unit / error
-        if test == "z" or asked.monitor is not None:
+        if not few:
             return Statistic(drift)
         if test == "student":
             df = n_c + n_t - 2
@@ -113,18 +121,11 @@ def two_means(
         return Statistic(drift, 1.0, satterthwaite(error_c / error, n_c - 1, error_t / error, n_t - 1))
 
     def best_ratio(
-        n: Float64Array,
-        mde: Float64Array,
-        null: Float64Array,
-        sd_c: Float64Array,
-        sd_t: Float64Array,
-        unit: Float64Array,
+        n: Float64Array, _: Float64Array, null: Float64Array, sd_c: Float64Array, sd_t: Float64Array, *__: Float64Array
     ) -> Float64Array:
-        return np.asarray(sd_t / (_weight(asked.relative, null) * sd_c) + 0 * (n + mde + unit))
+        return np.asarray(sd_t / (control_weight(asked, null) * sd_c) + 0 * n)
 
-    few = test != "z" and asked.monitor is None
-    model = Model(at, (control, treatment, unit), best_ratio, _ASSUMED[test if few else "z"], fewest=2.0 * few)
-    return answer("two_means", asked, model, n=n, mde=mde, power=power)
+    return Model(at, (control, treatment, unit), best_ratio, _ASSUMED[test if few else "z"], fewest=2.0 * few)
 
 
 def baseline_size(baseline: object, *, relative: bool) -> Float64Array:
@@ -144,9 +145,9 @@ def satterthwaite(share_c: Float64Array, df_c: Float64Array, share_t: Float64Arr
     return np.asarray(1 / (share_c**4 / df_c + share_t**4 / df_t))
 
 
-def _weight(relative: bool, null: Float64Array) -> Float64Array | float:
+def control_weight(asked: Question, null: Float64Array) -> Float64Array | float:
     """The control's weight in the contrast that a relative null tests."""
-    return 1 + null if relative else 1.0
+    return 1 + null if asked.relative else 1.0
 
 
 _ASSUMED = {

@@ -84,9 +84,9 @@ class Question:
         share = " of the baseline" if self.relative else ""
         sided = {"two-sided": "two-sided", "greater": "one-sided, upwards", "less": "one-sided, downwards"}
         if self.between:
-            yield f"equivalence: two one-sided tests, each at alpha, against margins of -+ {_shown(self.margin)}{share}"
+            yield f"equivalence: two one-sided tests, each at alpha, against margins of -+ {shown(self.margin)}{share}"
         else:
-            margin = f", against a null of {_shown(self.null)}{share}" if np.any(self.margin) else ""
+            margin = f", against a null of {shown(self.null)}{share}" if np.any(self.margin) else ""
             yield f"{self.hypothesis}, {sided[self.alternative]}{margin}"
         if self.monitor is not None:
             yield from described(self.monitor, self.looks)
@@ -216,5 +216,6 @@ def _looks(monitor: Monitor | None, looks: int | None) -> int:
     )
 
 
-def _shown(values: Float64Array) -> str:
+def shown(values: Float64Array) -> str:
+    """A number, or from which to which, in words."""
     return f"{values.flat[0]:g}" if np.ptp(values) == 0 else f"{values.min():g} to {values.max():g}"
