@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import chdtrc
+from scipy.special import chdtrc, chdtri
 
 from abkit import _check
 from abkit._check import Float64Array
@@ -96,9 +96,10 @@ class _World:
     """All that the runs of a scenario share.
 
     `mean` and `to_null`, shape (looks, metrics, treatments), are the expected z and its distance from that against the
-    metric's own null; `root`, shape (metrics, metrics), makes independent noise that of the metrics; `spread`, shape
-    (looks, parts), is the variance up to each look of the sums that z is made of: one a variant, or that of the only
-    difference.
+    metric's own null. `root`, shape (columns, columns), makes independent noise that of the metrics and, in the columns
+    behind them, of their covariates, which come in sets of so many as `covariates` says; `autocorrelation` is each
+    column's. `spread`, shape (looks, parts), is the variance up to each look of the sums that z is made of: one a
+    variant, or that of the only difference.
     """
 
     plan: Experiment
@@ -110,7 +111,8 @@ class _World:
     down: Float64Array
     root: Float64Array
     spread: Float64Array
-    autocorrelation: float
+    autocorrelation: Float64Array
+    covariates: tuple[int, ...]
 
 
 def _world(plan: Experiment, scenario: Scenario, course: Course, drifts: dict[str, Drift]) -> _World:
@@ -130,16 +132,30 @@ def _world(plan: Experiment, scenario: Scenario, course: Course, drifts: dict[st
     )
     mean, to_null = (effect + moved) * unit * scale, margin * scale
     up, down = critical_deviates(plan, rule, course, drifts, mean, -to_null)
-    root = _root(len(plan.metrics), scenario.correlation)
+    covariates = _covariates(plan)
+    metrics = len(plan.metrics)
+    root = np.eye(metrics + sum(covariates))
+    root[:metrics, :metrics] = _root(metrics, scenario.correlation)
+    repeated = np.repeat([scenario.autocorrelation, 0.0], [metrics, sum(covariates)])
     # batches of constant shares add noise to a difference as they do to its variants
     alone = len(rule.treatments) == 1 and not (scenario.ramp and scenario.autocorrelation)
     spread = course.information if alone else course.n
-    return _World(plan, rule, course, mean, to_null, up, down, root, spread, scenario.autocorrelation)
+    return _World(plan, rule, course, mean, to_null, up, down, root, spread, repeated, covariates)
 
 
 def _way(role: str) -> float:
     """A gain that is asked for lowers z against the null, a harm that is tolerated raises it."""
     return -1.0 if role == "success" else 1.0
+
+
+def _covariates(plan: Experiment) -> tuple[int, ...]:
+    """How many covariates are in each set that is checked for balance; pairs are balanced by themselves.
+
+    Sets are taken for independent of each other, which blocks no less often than sets that share covariates do.
+    """
+    unpaired = {name: metric for name, metric in plan.metrics.items() if not metric.pairs}
+    blocks = [metric.block(name, plan.missing).variables[len(metric.outcomes()) :] for name, metric in unpaired.items()]
+    return tuple(len(covariates) for covariates in dict.fromkeys(blocks) if covariates)
 
 
 def _root(metrics: int, correlation: float) -> Float64Array:
@@ -170,8 +186,9 @@ def _block(world: _World, runs: int, rng: np.random.Generator) -> Runs:
 
 def _found(world: _World, look: int, sums: Float64Array, counts: Float64Array) -> Verdicts:
     """What the rule says at a look."""
-    z = world.mean[look] + _deviates(world, look, sums)
-    broken = _ratio_broken(world, counts)
+    noise, metrics = _deviates(world, look, sums), world.mean.shape[1]
+    z = world.mean[look] + noise[:, :metrics]
+    broken = _ratio_broken(world, counts) | _unbalanced(world, noise[:, metrics:])
     return world.rule.verdicts(z, z + world.to_null[look], world.up[look], world.down[look], broken)
 
 
@@ -197,7 +214,7 @@ def _next(world: _World, look: int, before: Float64Array, rng: np.random.Generat
     """The noise that a look adds, of variance 1."""
     fresh = rng.standard_normal(before.shape) @ world.root
     rho = world.autocorrelation
-    return fresh if not look or not rho else rho * before + math.sqrt(1 - rho * rho) * fresh
+    return fresh if not look or not rho.any() else rho * before + np.sqrt(1 - rho * rho) * fresh
 
 
 def _arrivals(course: Course, look: int, runs: int, rng: np.random.Generator) -> Float64Array | npt.NDArray[np.int64]:
@@ -225,13 +242,26 @@ def _ratio_broken(world: _World, counts: Float64Array) -> npt.NDArray[np.bool_]:
     course, alpha = world.course, world.plan.quality.alpha
     total = counts.sum(axis=1)
     broken = np.asarray(total == 0)
-    if not course.counted:
+    if not course.counted or any(metric.pairs for metric in world.plan.metrics.values()):
         return broken
     expected = total[:, None] * course.planned
     statistic = np.sum((counts - expected) ** 2 / np.where(expected > 0, expected, 1.0), axis=1)
     if isinstance(world.plan.monitor, FixedHorizon):
-        return np.asarray(broken | (chdtrc(len(course.planned) - 1, statistic) < alpha))
+        df = len(course.planned) - 1
+        near = np.flatnonzero(statistic > 0.999 * chdtri(df, alpha))  # elsewhere its digits do not matter
+        broken[near] |= chdtrc(df, statistic[near]) < alpha
+        return broken
     # no log evidence exceeds the largest log likelihood ratio, nor that the chi-square statistic
     near = np.flatnonzero(statistic > -math.log(alpha))
-    broken[near] = log_evidence(counts[near], course.planned) > -math.log(alpha)
+    broken[near] |= log_evidence(counts[near], course.planned) > -math.log(alpha)
     return broken
+
+
+def _unbalanced(world: _World, covariates: Float64Array) -> npt.NDArray[np.bool_]:
+    """Whether a set of covariates, given as deviates that no release moves, is seen to differ."""
+    found, first = np.zeros(len(covariates), dtype=np.bool_), 0
+    for size in world.covariates:
+        distance = np.sum(covariates[:, first : first + size] ** 2, axis=1)
+        found |= np.any(distance > chdtri(size, world.plan.quality.alpha), axis=1)
+        first += size
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -162,6 +163,24 @@ def test_the_sample_ratio_blocks_as_often_as_it_says() -> None:
                  looks=[UNITS])  # fmt: skip
     assert np.mean(skewed.blocked) > 0.99
     assert not np.any((skewed.verdict == 1) & skewed.blocked)
+
+
+def test_covariates_out_of_balance_block_as_often_as_they_say() -> None:
+    metrics: dict[str, ab.Metric] = {
+        "s": ab.Mean("s", covariates="before"),
+        "g": ab.Mean("g", role="guardrail", margin=1.0, covariates="before"),
+        "h": ab.Mean("h", role="guardrail", margin=1.0, covariates=["before", "age"]),
+    }
+    plan = plan_of(metrics, quality=ab.Quality(alpha=0.05))
+    drifts = {"s": Drift(9.0), "g": Drift(0.0, 9.0), "h": Drift(0.0, 9.0)}
+    world = {"effects": {"s": 1.0}, "autocorrelation": 0.9}
+    found = run(plan, drifts, world, looks=[UNITS])
+    free = 0.95**3  # the sample ratio, and two different sets of covariates
+    assert agree(np.count_nonzero(~found.blocked), free)
+    twice = run(replace(plan, allocation={"control": 2.0, "a": 1.0, "b": 1.0}), drifts, world, looks=[UNITS])
+    assert agree(np.count_nonzero(~found.blocked), free)
+    assert 0.95**5 < np.mean(~twice.blocked) < free  # five tests, treatments sharing the control
+    assert not np.any(found.blocked & (found.verdict == 1))
 
 
 def test_quality_metrics_block() -> None:
