@@ -12,13 +12,13 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import chdtrc, ndtri, stdtr
+from scipy.special import chdtrc, chdtri, ndtri, stdtr
 
 from abkit._check import Float64Array
 from abkit.experiment import Experiment
 from abkit.sequential import FixedHorizon
 from abkit.sequential._srm_sequence import log_evidence
-from abkit.simulate._canonical import Runs
+from abkit.simulate._canonical import Runs, _covariates
 from abkit.simulate._course import Course, course_of
 from abkit.simulate._critical import critical_deviates
 from abkit.simulate._rule import Rule, Verdicts
@@ -96,19 +96,23 @@ class Sums:
         self, setting: Setting, scenario: Scenario, course: Course, runs: int, rng: np.random.Generator
     ) -> None:
         self.setting, self.scenario, self.course, self.rng = setting, scenario, course, rng
-        names = list(setting.plan.metrics)
-        shape = (runs, len(course.variants), len(names))
+        names, self.covariates = list(setting.plan.metrics), _covariates(setting.plan)
+        self.metrics, behind = len(names), sum(self.covariates)
+        shape = (runs, len(course.variants), len(names) + behind)
         self.units: _Ints = np.zeros(shape[:2], dtype=np.int64)
         self.twice: _Ints = np.zeros(runs, dtype=np.int64)
         self.seen, self.late = (_Totals(np.zeros(shape), np.zeros(shape)) for _ in range(2))
         self.arrived, self.noise = 0, np.zeros(shape)
         scale = math.sqrt(course.planned_information)
-        self.size = np.array([setting.drifts[name].unit for name in names]) / scale
-        self.effect = np.array([scenario.effects.get(name, 0.0) for name in names]) * self.size
+        nothing = np.zeros(behind)  # no release moves what was before it
+        self.size = np.concatenate([[setting.drifts[name].unit for name in names], nothing]) / scale
+        self.effect = np.concatenate([[scenario.effects.get(name, 0.0) for name in names], nothing]) * self.size
         margin = np.array([setting.drifts[name].margin for name in names]) / scale
         gains = np.array([metric.role == "success" for metric in setting.plan.metrics.values()])
-        self.null = np.where(gains, margin, -margin)
-        self.mixing = _mixing(scenario.correlation, len(names))
+        self.null = np.concatenate([np.where(gains, margin, -margin), nothing])
+        self.mixing = np.eye(shape[-1])
+        self.mixing[: self.metrics, : self.metrics] = _mixing(scenario.correlation, self.metrics)
+        self.rho = np.repeat([scenario.autocorrelation, 0.0], [self.metrics, behind])
 
     def up_to(self, units: int) -> None:
         """Let units arrive until there are so many; what was late at the look before has arrived."""
@@ -120,6 +124,14 @@ class Sums:
 
     def deviates(self) -> tuple[Float64Array, Float64Array]:
         """From zero and from each metric's null, shape (runs, metrics, treatments); nan where there are no data."""
+        found, df = self._statistics()
+        if isinstance(self.setting.plan.monitor, FixedHorizon):
+            found = [np.copysign(-ndtri(stdtr(df, -np.abs(t))), t) for t in found]
+        zero, null = (values[..., : self.metrics].transpose(0, 2, 1) for values in found)
+        return zero, null
+
+    def _statistics(self) -> tuple[list[Float64Array], Float64Array]:
+        """Welch's t of all columns, from zero and from the nulls, and its degrees of freedom."""
         n = self.units[:, :, None]
         with np.errstate(divide="ignore", invalid="ignore"):
             mean = self.seen.sums / n
@@ -127,17 +139,24 @@ class Sums:
             gap, each = mean[:, 1:] - mean[:, :1], (variance[:, :1], variance[:, 1:])
             stderr = np.sqrt(each[0] + each[1])
             df = (each[0] + each[1]) ** 2 / (each[0] ** 2 / (n[:, :1] - 1) + each[1] ** 2 / (n[:, 1:] - 1))
-            found = [gap / stderr, (gap - self.null) / stderr]
-        if isinstance(self.setting.plan.monitor, FixedHorizon):
-            found = [np.copysign(-ndtri(stdtr(df, -np.abs(t))), t) for t in found]
-        zero, null = (values.transpose(0, 2, 1) for values in found)
-        return zero, null
+            return [gap / stderr, (gap - self.null) / stderr], df
 
     def broken(self) -> _Bools:
-        """Whether a check of the units fails, or cannot be made: the sample ratio, units in several variants."""
-        quality, seen = self.setting.plan.quality, self.units.sum(axis=1)
-        contaminated = self.twice > quality.contaminated * (seen + self.twice)
-        return np.asarray(contaminated | ratio_broken(self.setting.plan, self.units, self.course.planned))
+        """Whether a check of the units fails, or cannot be made: their ratio, their covariates, several variants."""
+        plan, seen = self.setting.plan, self.units.sum(axis=1)
+        broken = self.twice > plan.quality.contaminated * (seen + self.twice)
+        if not any(metric.pairs for metric in plan.metrics.values()):
+            broken = broken | ratio_broken(plan, self.units, self.course.planned)
+        return np.asarray(broken | self._unbalanced() if self.covariates else broken)
+
+    def _unbalanced(self) -> _Bools:
+        squares, first = self._statistics()[0][0][..., self.metrics :] ** 2, 0
+        found = np.zeros(len(squares), dtype=np.bool_)
+        for size in self.covariates:
+            distance = squares[..., first : first + size].sum(axis=-1)
+            found |= np.any(distance > chdtri(size, self.setting.plan.quality.alpha), axis=1)
+            first += size
+        return found
 
     def _arrive(self, units: int, time: float) -> None:
         """One batch of units, at a time from 0 to 1."""
@@ -148,15 +167,15 @@ class Sums:
             lost = self.rng.binomial(counts, self.scenario.contaminated)
             counts, self.twice = counts - lost, self.twice + lost.sum(axis=1)
         self.units += counts
-        self._next_noise()
+        if self.scenario.autocorrelation:
+            self._next_noise()
         for part, target, times in self._parts(counts):
             target.add(self._drawn(part, time), times)
 
     def _next_noise(self) -> None:
         """What a batch has in common beside the scatter of its units: part of the noise of the batch before."""
-        rho = self.scenario.autocorrelation
         fresh = self.rng.standard_normal(self.noise.shape) @ self.mixing
-        self.noise = rho * self.noise + math.sqrt(1 - rho * rho) * fresh if rho and self.arrived else fresh
+        self.noise = self.rho * self.noise + np.sqrt(1 - self.rho**2) * fresh if self.arrived else fresh
 
     def _parts(self, counts: _Ints) -> Iterator[tuple[_Ints, _Totals, float]]:
         """Units by when their rows arrive and how many times they count."""

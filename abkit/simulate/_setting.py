@@ -58,7 +58,8 @@ def make_setting(
         notes.append(f"the plan has no `allocation`: one treatment with half of the units, {variants}")
     if any(metric.pairs for metric in plan.metrics.values()):
         notes.append("units are seen under every variant; here each counts under one, as where they are not pairs")
-    notes += _not_simulated(plan)
+    if any((metric.missing or plan.missing) != "error" for metric in plan.metrics.values()):
+        notes.append("the checks of missing values, which are of one look each, are not simulated")
     margins, unknown = _margins(plan)
     drifts, sized = _drifts(plan, at, power, margins)
     if history is None:
@@ -67,15 +68,6 @@ def make_setting(
 
     drifts, known = drifts_of_history(plan, history, at, power, drifts)
     return Setting(plan, at, drifts, (*notes, *known))
-
-
-def _not_simulated(plan: Experiment) -> list[str]:
-    """The checks that look at rows or at what was measured before."""
-    covariates = any(metric.covariates for metric in plan.metrics.values())
-    gaps = any((metric.missing or plan.missing) != "error" for metric in plan.metrics.values())
-    checks = " and ".join([*["of covariates"] * covariates, *["of missing values"] * gaps])
-    often = f"each is of one look, and fails a healthy one with probability {plan.quality.alpha:g}"
-    return [f"the checks {checks} are not simulated: {often}"] if checks else []
 
 
 def _shares(monitor: Monitor, looks: int | None) -> tuple[tuple[float, ...], list[str]]:

@@ -267,10 +267,20 @@ def test_a_history_says_how_large_effects_are():
 
 
 def test_what_is_not_simulated_is_said():
-    covariate = {"revenue": ab.Mean("revenue", covariates="before"), "ms": ab.Mean("ms", missing="drop")}
-    text = " ".join(str(run(plan(covariate), Scenario("x"), runs=10)).split())
-    assert "the checks of covariates and of missing values are not simulated" in text
+    metrics = {"ms": ab.Mean("ms", missing="drop")}
+    assert "the checks of missing values, which are of one look each, are not simulated" in str(
+        run(plan(metrics), Scenario("x"), runs=10)
+    )
     assert "not simulated" not in str(run(plan(), Scenario("x"), runs=10))
+
+
+@pytest.mark.parametrize("scenario", [Scenario("x"), Scenario("x", duplicates=0.1), Scenario("x", autocorrelation=0.9)])
+def test_covariates_are_checked_as_often_as_there_are_looks(scenario):
+    metrics = {"revenue": ab.Mean("revenue", covariates=["before", "age"])}
+    experiment = plan(metrics, ab.AnytimeValid(tune_at=8_000), quality=ab.Quality(alpha=0.02))
+    blocked = [run(experiment, scenario, looks=looks)["x"].blocked.value for looks in (1, 10)]
+    assert abs(blocked[0] - 0.02) < 4.5 * math.sqrt(0.02 * 0.98 / RUNS) + 0.01
+    assert 0.06 < blocked[1] < 0.2
 
 
 def test_extreme_plans_run():
