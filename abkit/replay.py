@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import betaincinv
 
 from abkit import _check
 from abkit._sets import Interval
 from abkit.decision import decide_report
-from abkit.experiment import as_experiment
+from abkit.errors import PlanError
+from abkit.experiment import Experiment, as_experiment
+from abkit.logs import TimedStatistics
+from abkit.report import Report
+from abkit.sequential import GroupSequential, Monitor
+from abkit.trajectory import make_trajectory
+
+if TYPE_CHECKING:
+    from abkit.adapters._relabel import UnlabelledLog
+
+ROUNDING = 1e-9
+_Labels = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +33,9 @@ class Replay:
     """How often a plan promoted, rolled back, or found its data broken, in experiments without an effect.
 
     `rejected` counts, per metric, the experiments in which its two-sided test of no difference has p < alpha for any
-    treatment; `blocked` those in which a check of the data failed.
+    treatment; `blocked` those in which a check of the data failed. Through time both count what happens at any look,
+    and an experiment is promoted or rolled back as the first look says that does either; `promoted_by` and
+    `rolled_back_by` count these by each look.
     """
 
     times: int
@@ -30,6 +45,8 @@ class Replay:
     rolled_back: int
     blocked: int
     rejected: dict[str, int]
+    promoted_by: tuple[int, ...] = ()
+    rolled_back_by: tuple[int, ...] = ()
 
     def rate(self, count: int, level: float = 0.95) -> Interval:
         """The rate behind one of the counts: its exact binomial interval (Clopper and Pearson 1934, Biometrika 26)."""
@@ -46,14 +63,24 @@ class Replay:
         counts = {"promoted": self.promoted, "rolled back": self.rolled_back, "blocked by a check": self.blocked}
         counts |= {f"p < {self.alpha:g} in {metric}": count for metric, count in self.rejected.items()}
         width = max(map(len, counts))
-        lines = [f"{self.times:,} replays without an effect, {self.treatments + 1} variants each"]
+        looks = f", {len(self.promoted_by)} looks at each" if len(self.promoted_by) > 1 else ""
+        lines = [f"{self.times:,} replays without an effect, {self.treatments + 1} variants each{looks}"]
         for what, count in counts.items():
             low, high = self.rate(count)
             lines.append(f"  {what:<{width}}  {count / self.times:7.2%}  [{low:.2%}, {high:.2%}]")
         return "\n".join(lines)
 
 
-def aa_replay(plan: object, log: object, *, times: int = 200, rng: np.random.Generator) -> Replay:
+def aa_replay(
+    plan: object,
+    log: object,
+    *,
+    times: int = 200,
+    rng: np.random.Generator,
+    time: str | None = None,
+    every: object = None,
+    window: object = None,
+) -> Replay:
     """Run a plan many times over a historical log whose units are given variants at random.
 
     Answers: how often would this very plan raise a false alarm, or promote nothing, on data like mine?
@@ -66,9 +93,13 @@ def aa_replay(plan: object, log: object, *, times: int = 200, rng: np.random.Gen
         A log with the plan's columns. A variant column may be absent; the variants that it holds are ignored, so that
         a finished experiment can be replayed. It is held in memory.
     times : int
-        How many experiments, at least 1. Each costs one analysis of the log.
+        How many experiments, at least 1. Each costs one analysis of the log; through time, one of its sums.
     rng : numpy.random.Generator
         Draws the variants. The same generator state gives the same replays.
+    time, every, window : optional
+        As for `Experiment.trajectory`: with them each experiment is looked at through time, as the plan's monitor is.
+        Without, once at its end. A `GroupSequential` that does not say how many units are planned has its looks at the
+        first ends of periods with the planned shares of all units.
 
     Returns
     -------
@@ -80,13 +111,15 @@ def aa_replay(plan: object, log: object, *, times: int = 200, rng: np.random.Gen
         `times` below 1, or `rng` that is no generator.
     DataError
         The log cannot answer what the plan asks.
+    PlanError
+        `every` or `window` without `time`; looks that the monitor does not have.
 
     Notes
     -----
     Each unit is given a variant independently, so that the null hypothesis of no effect on any unit holds by
     construction, with the real correlations, tails and gaps of the log; this is the A/A test of Kohavi, Tang and Xu
-    [1]_ by re-randomisation. The rates are those of the plan at one look. It says nothing of power, and nothing of
-    faults of the real assignment, which it replaces.
+    [1]_ by re-randomisation. It says nothing of power, and nothing of faults of the real assignment, which it
+    replaces. Replays of one log are not independent experiments: they tell the rates on data like these.
 
     References
     ----------
@@ -110,27 +143,97 @@ def aa_replay(plan: object, log: object, *, times: int = 200, rng: np.random.Gen
     times = _check.count("times", times, 1)
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"`rng` must be a numpy.random.Generator; got {_check.show(rng)}.")
+    if time is None and not (every is None and window is None):
+        raise PlanError("`time` must name the column of times where looks are `every` so long.")
+    if time is not None and every is None:
+        raise PlanError("`every` must say how far looks are apart where there is a `time`.")
     experiment = as_experiment(plan)
-    unlabelled = read_unlabelled(log, experiment.request())
+    unlabelled = read_unlabelled(log, experiment.request(), () if time is None else (time,))
     allocation = experiment.allocation or dict.fromkeys(unlabelled.labels, 1.0)
     experiment = replace(experiment, allocation=allocation)
+    run = _one_look(experiment, unlabelled) if time is None else _through(experiment, unlabelled, time, every, window)
     weights = np.array([allocation[label] for label in unlabelled.labels])
-    counts: Counter[str] = Counter()
     with progress(f"replaying {times:,} times"):
-        for _ in range(times):
-            labels = rng.choice(len(weights), unlabelled.units, p=weights / weights.sum())
-            report = experiment.analyze(unlabelled.labelled(labels))
-            decision = decide_report(report)
-            counts[decision.verdict] += 1
-            counts["blocked"] += decision.blocked
-            alpha = experiment.monitor.total
-            counts.update({f"p {row.metric}" for row in report.results if row.test and row.test.pvalue < alpha})
-    return Replay(
-        times,
-        experiment.monitor.total,
-        len(weights) - 1,
-        counts["promote"],
-        counts["rollback"],
-        counts["blocked"],
-        {metric: counts[f"p {metric}"] for metric in experiment.metrics},
+        draws = (rng.choice(len(weights), unlabelled.units, p=weights / weights.sum()) for _ in range(times))
+        return _counted(experiment, [_judged(run(labels)) for labels in draws])
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What a plan said at each look, and whether at any of them a check failed or a metric differed."""
+
+    verdicts: tuple[str, ...]
+    blocked: bool
+    rejected: frozenset[str]
+
+    @property
+    def first(self) -> tuple[str, int] | None:
+        """The first verdict that ends an experiment, and how many looks before the last one it came."""
+        found = next((k for k, verdict in enumerate(self.verdicts) if verdict != "continue"), None)
+        return None if found is None else (self.verdicts[found], len(self.verdicts) - 1 - found)
+
+
+def _judged(reports: Iterable[Report]) -> _Run:
+    reports = list(reports)
+    decisions = [decide_report(report) for report in reports]
+    alpha = reports[0].experiment.monitor.total
+    rows = (row for report in reports for row in report.results)
+    differ = frozenset(row.metric for row in rows if row.test and row.test.pvalue < alpha)
+    return _Run(tuple(d.verdict for d in decisions), any(d.blocked for d in decisions), differ)
+
+
+def _counted(experiment: Experiment, runs: list[_Run]) -> Replay:
+    """Counts of runs; where the first looks lack units, a run has fewer looks, and the last ones are the same."""
+    first, looks = Counter(run.first for run in runs), max(len(run.verdicts) for run in runs)
+    promoted, rolled_back = (
+        tuple(np.cumsum([first[verdict, looks - 1 - k] for k in range(looks)]).tolist())
+        for verdict in ("promote", "rollback")
     )
+    return Replay(
+        len(runs),
+        experiment.monitor.total,
+        len(experiment.allocation or ()) - 1,
+        promoted[-1],
+        rolled_back[-1],
+        sum(run.blocked for run in runs),
+        {metric: sum(metric in run.rejected for run in runs) for metric in experiment.metrics},
+        promoted,
+        rolled_back,
+    )
+
+
+def _one_look(experiment: Experiment, log: UnlabelledLog) -> Callable[[_Labels], Iterable[Report]]:
+    return lambda labels: (experiment.analyze(log.labelled(labels)),)
+
+
+def _through(
+    experiment: Experiment, log: UnlabelledLog, time: str, every: object, window: object
+) -> Callable[[_Labels], Iterable[Report]]:
+    """The reports at every look; the log is read once, except for quantiles, which are not sums over units."""
+    from abkit.adapters._relabel import read_arrivals
+    from abkit.adapters._trajectory import read_trajectory
+
+    experiment = replace(experiment, segments=())  # no verdict is of a segment
+    request = experiment.request()
+
+    def anew(labels: _Labels) -> TimedStatistics:
+        return read_trajectory(log.labelled(labels), request, time=time, every=every, window=window)
+
+    quantiles = any(block.buckets for block in request.blocks)
+    timed = anew if quantiles else read_arrivals(log, request, time, every, window).labelled
+    return lambda labels: make_trajectory(experiment, _planned_looks(timed(labels), experiment.monitor)).reports
+
+
+def _planned_looks(timed: TimedStatistics, monitor: Monitor) -> TimedStatistics:
+    """All looks, or for a schedule that does not know how many units come, the first ones with its shares of them."""
+    if not isinstance(monitor, GroupSequential) or monitor.units is not None:
+        return timed
+    units = [sum(group.units for group in statistics.groups) for statistics in timed.statistics]
+    chosen = np.searchsorted(units, np.array(monitor.planned) * units[-1] * (1 - ROUNDING))
+    if len(set(chosen.tolist())) < len(monitor.planned):
+        raise PlanError(
+            f"`every` must be shorter: of the {len(monitor.planned)} planned looks, several come at one end of a "
+            "period; or `monitor.units` must say how many units are planned."
+        )
+    statistics = tuple(timed.statistics[k] for k in chosen)
+    return replace(timed, looks=tuple(timed.looks[k] for k in chosen), statistics=statistics)

@@ -20,7 +20,7 @@ from abkit.adapters._checkpoints import Checkpoints, read_checkpoints
 from abkit.adapters._clock import Clock, make_clock, with_clock
 from abkit.adapters._frames import engine_errors, open_log
 from abkit.adapters._progress import progress
-from abkit.adapters._trajectory import at_looks, timed_rows
+from abkit.adapters._trajectory import arrivals, timed_rows
 from abkit.errors import DataError
 from abkit.logs import Block, Group, History, LogStatistics, Request
 from abkit.suffstats import CoMoments
@@ -128,7 +128,7 @@ def _through_time(frame: Frame, request: Request, time: str, every: object, unti
     ends = [calendar.at(period) for period in range(1, calendar.count + 1)][kept]
     found: list[list[Entry]] = []
     if together.blocks:
-        found.append([_entry(statistics, together) for statistics in at_looks(query, calendar)[0][kept]])
+        found.append([_entry(statistics, together) for statistics in arrivals(query, calendar).at_looks()[kept]])
     if apart:
         found.append(list(_by_period(frame, replace(request, blocks=tuple(apart)), clock, ends)))
     entries = [reduce(_joined, several) for several in zip(*found, strict=True)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from abkit.adapters._analyze import _shifts, _statistics
@@ -47,11 +47,11 @@ def read_trajectory(
     if isinstance(log, Checkpoints):
         _refuse_arguments(time=time, every=every, window=window, until=until)
         return read_checkpoints(log, request)
-    _refuse_metrics(request, window)
+    refuse_metrics(request, window)
     if time is None or every is None:
         raise PlanError(f"`{'time' if time is None else 'every'}` must be given for a trajectory of rows.")
     with timed_query(log, request, time, every, window, until) as (query, calendar):
-        return _timed(*at_looks(query, calendar), calendar)
+        return arrivals(query, calendar).timed()
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def _refuse_arguments(**given: object) -> None:
             raise PlanError(f"`{name}` must not be given where the log is Checkpoints, which have their own times.")
 
 
-def _refuse_metrics(request: Request, window: object) -> None:
+def refuse_metrics(request: Request, window: object) -> None:
     if request.pairs:
         raise PlanError("`metrics` must not be paired in a trajectory: a pair has no one time at which it enters.")
     for block in request.blocks:
@@ -108,13 +108,55 @@ def _refuse_metrics(request: Request, window: object) -> None:
         )
 
 
-def at_looks(query: Query, calendar: Calendar) -> tuple[list[LogStatistics], Late]:
-    """The statistics at every look from the first on, and what they did not use."""
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """What each look adds to the sums of each group, and what no look uses."""
+
+    query: Query
+    calendar: Calendar
+    rows: list[dict[str, Any]]
+    late: Late
+    spreads: dict[str, Spread] = field(default_factory=dict)
+    quantiles: dict[str, float] = field(default_factory=dict)
+
+    def at_looks(self) -> list[LogStatistics]:
+        """The statistics of all that came before a look, for every look."""
+        keys = ("low", "high", *(f"segment{i}" for i in range(len(self.query.request.segments))))
+        by_look: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        for row in self.rows:
+            by_look[int(row["look"])].append(row)
+        running: dict[tuple[Any, ...], dict[str, Any]] = {}
+        found = []
+        for look in range(1, self.calendar.count + 1):
+            for row in by_look[look]:
+                key = tuple(row[name] for name in keys)
+                running[key] = _added(running.get(key, {}), row, keys)
+            query = replace(self.query, profile=self.calendar.profile(look))
+            found.append(_statistics(query, list(running.values()), self._spreads(look)))
+        return found
+
+    def timed(self) -> TimedStatistics:
+        """The looks from the first with units of several variants."""
+        statistics, calendar, clock = self.at_looks(), self.calendar, self.calendar.clock
+        first = next((k for k, found in enumerate(statistics) if len({g.variant for g in found.groups}) > 1), None)
+        if first is None:
+            hint = "choose a shorter `window`, or look later" if clock.window else "look later"
+            raise DataError(f"no look has units of two variants to compare; {hint}.")
+        looks = tuple(clock.at(calendar.at(k + 1)) for k in range(first, calendar.count))
+        window = None if clock.window is None else clock.window / clock.second
+        return TimedStatistics(looks, tuple(statistics[first:]), self.late, clock.every / clock.second, window)
+
+    def _spreads(self, look: int) -> dict[str, Spread]:
+        return {m: _until(spread, look, self.calendar, self.quantiles[m]) for m, spread in self.spreads.items()}
+
+
+def arrivals(query: Query, calendar: Calendar) -> Arrivals:
+    """What each look adds: units whose window has ended, or without one the rows since the look before."""
     of_rows = calendar.clock.window is not None or query.request.unit == ROWS
     return (_in_windows if of_rows else _so_far)(query, calendar)
 
 
-def _in_windows(query: Query, calendar: Calendar) -> tuple[list[LogStatistics], Late]:
+def _in_windows(query: Query, calendar: Calendar) -> Arrivals:
     """Units enter when their window is complete, with the rows of the window."""
     centers, request = _shifts(query), query.request
     quantiles = {block.metric: block.buckets.q for block in request.blocks if block.buckets}
@@ -128,10 +170,10 @@ def _in_windows(query: Query, calendar: Calendar) -> tuple[list[LogStatistics], 
     last = query.request.blocks.index(counting)
     blocks = [block for i, block in enumerate(query.blocks) if i != last]
     query = replace(query, request=replace(query.request, segments=request.segments), blocks=blocks)
-    return _cumulated(query, found, calendar, spreads, quantiles), late
+    return Arrivals(query, calendar, found, late, spreads, quantiles)
 
 
-def _so_far(query: Query, calendar: Calendar) -> tuple[list[LogStatistics], Late]:
+def _so_far(query: Query, calendar: Calendar) -> Arrivals:
     """Units are there from their first row, with all of their rows before the look."""
     prepared: dict[str, nw.Expr] = {}
     aggregates: dict[str, Aggregate] = {}
@@ -139,19 +181,7 @@ def _so_far(query: Query, calendar: Calendar) -> tuple[list[LogStatistics], Late
     query = replace(query, blocks=blocks)
     found = open_ended(query, prepared, aggregates, calendar)
     late = Late(calendar.rows_without_time, 0, calendar.rows_after)
-    return _cumulated(query, found, calendar, {}, {}), late
-
-
-def _timed(statistics: list[LogStatistics], late: Late, calendar: Calendar) -> TimedStatistics:
-    """From the first look with units of several variants."""
-    first = next((k for k, found in enumerate(statistics) if len({g.variant for g in found.groups}) > 1), None)
-    clock = calendar.clock
-    if first is None:
-        hint = "choose a shorter `window`, or look later" if clock.window else "look later"
-        raise DataError(f"no look has units of two variants to compare; {hint}.")
-    looks = tuple(clock.at(calendar.at(k + 1)) for k in range(first, calendar.count))
-    window = None if clock.window is None else clock.window / clock.second
-    return TimedStatistics(looks, tuple(statistics[first:]), late, clock.every / clock.second, window)
+    return Arrivals(query, calendar, found, late)
 
 
 def _late(rows: list[dict[str, Any]], calendar: Calendar, column: str) -> tuple[Late, list[dict[str, Any]]]:
@@ -162,29 +192,6 @@ def _late(rows: list[dict[str, Any]], calendar: Calendar, column: str) -> tuple[
     late = Late(calendar.rows_without_time, closed, calendar.rows_after, *(units[code] for code in calendar.codes))
     unsure = calendar.codes[1]
     return late, [{**row, "look": calendar.count if row[column] == unsure else int(row[column])} for row in rows]
-
-
-def _cumulated(
-    query: Query,
-    rows: list[dict[str, Any]],
-    calendar: Calendar,
-    spreads: dict[str, Spread],
-    quantiles: dict[str, float],
-) -> list[LogStatistics]:
-    """The statistics of all that came at a look or before it, for every look."""
-    keys = ("low", "high", *(f"segment{i}" for i in range(len(query.request.segments))))
-    by_look: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        by_look[int(row["look"])].append(row)
-    running: dict[tuple[Any, ...], dict[str, Any]] = {}
-    found = []
-    for look in range(1, calendar.count + 1):
-        for row in by_look[look]:
-            key = tuple(row[name] for name in keys)
-            running[key] = _added(running.get(key, {}), row, keys)
-        so_far = {metric: _until(spread, look, calendar, quantiles[metric]) for metric, spread in spreads.items()}
-        found.append(_statistics(replace(query, profile=calendar.profile(look)), list(running.values()), so_far))
-    return found
 
 
 def _added(total: dict[str, Any], row: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
