@@ -122,7 +122,7 @@ def log(  # noqa: PLR0913 - what a log may be like, one plain word each
         Expected rows of a unit, at least 1: one, and a Poisson number more.
     icc : float
         Intraclass correlation, from 0 to 1, of what belongs together: the rows of a unit, in columns with a value a
-        row; the values of a pair; the totals of a cluster's units.
+        row; the values of a pair; the totals of a cluster's units. Of counts, as far as their deviation allows it.
     cluster : str, optional
         A further column of clusters of `cluster_size` units each, all of which are in one variant.
     cluster_size : int

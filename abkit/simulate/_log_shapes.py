@@ -12,7 +12,7 @@ from scipy import special
 from abkit._check import Float64Array
 
 Kind = Literal["real", "count", "binary", "rows", "covariate"]
-NODES = 96
+REACH = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,10 @@ class Shape:
             return self._log_normal_below(cap)
         if self.kind == "binary":
             return self.mean * min(cap, 1.0)
-        whole = math.floor(cap)
-        above = 1 - self.cdf(np.arange(whole + 1.0))  # P(Y > j)
-        return float(above[:whole].sum() + (cap - whole) * above[whole])
+        if self.kind == "rows":
+            return min(cap, 1.0) + float(_poisson_below(max(cap - 1, 0.0), np.array(self.mean - 1)))
+        means, weights = self._mixture()
+        return float(_poisson_below(cap, means) @ weights)
 
     def cdf(self, at: Float64Array) -> Float64Array:
         """P(Y <= at)."""
@@ -93,9 +94,18 @@ class Shape:
         return float(self.mean * special.ndtr(at - self.sigma) + (1 - self.zeros) * cap * special.ndtr(-at))
 
     def _mixture(self) -> tuple[Float64Array, Float64Array]:
-        """Poisson means and their weights: Gauss-Hermite quadrature over the logarithm of the mean."""
-        nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+        """Poisson means and their weights: the trapezoidal rule over the normal deviate, in fine steps."""
+        step = 0.25 / (1 + self.sigma * math.sqrt(self.mean) * math.exp(self.sigma))
+        nodes = np.arange(-math.ceil(REACH / step), math.ceil(REACH / step) + 1) * step
+        weights = np.exp(-nodes * nodes / 2)
         return self.mean * np.exp(self.sigma * nodes - self.sigma**2 / 2), weights / weights.sum()
+
+
+def _poisson_below(cap: float, mean: Float64Array) -> Float64Array:
+    """E[min(K, cap)] = mean P(K <= w - 1) + cap P(K > w), where w is the whole part of the cap."""
+    whole = math.floor(cap)
+    below = mean * special.pdtr(whole - 1, mean) if whole >= 1 else 0.0
+    return np.asarray(below + cap * special.pdtrc(whole, mean))
 
 
 def pooled_quantile(shapes: list[Shape], weights: list[float], q: float) -> float:

@@ -438,6 +438,13 @@ def test_shape_of_whole_numbers(shape):
     assert shape.quantile(0.9) == np.argmax(np.cumsum(law) >= 0.9)
 
 
+def test_large_counts_are_nearly_log_normal():
+    shape, near = Shape("count", 5_000.0, 1.0), Shape("real", 5_000.0, 1.0)
+    for q in (0.1, 0.5, 0.95):
+        assert shape.quantile(q) == pytest.approx(near.quantile(q), rel=2e-3)
+    assert shape.mean_below(3_000.0) == pytest.approx(near.mean_below(3_000.0), rel=1e-3)
+
+
 def test_pooled_quantile():
     shapes = [Shape("real", 10, 0.8), Shape("real", 12, 0.8)]
     found = pooled_quantile(shapes, [2.0, 1.0], 0.9)
