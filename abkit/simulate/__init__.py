@@ -7,17 +7,17 @@ from abkit._lazy import attach
 if TYPE_CHECKING:
     from abkit.simulate._characteristics import Characteristics as Characteristics
     from abkit.simulate._characteristics import OperatingCharacteristics as OperatingCharacteristics
-    from abkit.simulate._characteristics import operating_characteristics as operating_characteristics
     from abkit.simulate._log import SimulatedLog as SimulatedLog
     from abkit.simulate._log import log as log
     from abkit.simulate._log_truth import Truth as Truth
+    from abkit.simulate._operating import operating_characteristics as operating_characteristics
     from abkit.simulate._scenario import Scenario as Scenario
     from abkit.simulate._scenario import default_scenarios as default_scenarios
 
 _HOME_OF = {
     "Characteristics": "abkit.simulate._characteristics",
     "OperatingCharacteristics": "abkit.simulate._characteristics",
-    "operating_characteristics": "abkit.simulate._characteristics",
+    "operating_characteristics": "abkit.simulate._operating",
     "SimulatedLog": "abkit.simulate._log",
     "Truth": "abkit.simulate._log_truth",
     "log": "abkit.simulate._log",

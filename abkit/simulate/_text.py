@@ -49,12 +49,11 @@ def summary(found: OperatingCharacteristics) -> Iterator[str]:
         parts.append(f"one whose guardrails all lie at their margins is rolled back in {percent(row.rollback)}")
     if "success +1" in rows:
         row = rows["success +1"]
-        parts.append(
-            f"one with the planned gain is promoted in {percent(row.promote)}, and experiments on it end after "
-            f"{row.share.value:.0%} of the units on average"
-        )
-    where = f"{runs:,} runs of {looks} look{'s' * (looks > 1)} at up to {found.units[-1]:,} units"
-    yield f"{where}: {'; '.join(parts)}." if parts else f"{where}."
+        ends = f", and experiments on it end after {row.share.value:.0%} of the units on average" if looks > 1 else ""
+        parts.append(f"one with the planned gain is promoted in {percent(row.promote)}{ends}")
+    where = f"{looks} looks at up to" if looks > 1 else "1 look at"
+    start = f"{runs:,} runs of {where} {found.units[-1]:,} units"
+    yield f"{start}: {'; '.join(parts)}." if parts else f"{start}."
 
 
 def warnings(found: OperatingCharacteristics) -> Iterator[str]:
