@@ -133,6 +133,7 @@ def log(  # noqa: PLR0913 - what a log may be like, one plain word each
         From -1 to 1, of a covariate with the unit's untreated total of the first metric that names it.
     novelty : float, optional
         The half-life, in days since exposure, of effects that wear off. Over all days the effect is the stated one.
+        Effects on the number of rows do not wear off.
     allocation : mapping of variant to weight, optional
         The shares that variants really get; by default those of the plan.
     contaminated, duplicates, late, missing : float
