@@ -245,7 +245,7 @@ def _stopping_units(sizer: Sizer, demand: Demand, units: dict[str, int], size: f
     if len(sizer.looks.shares) == 1:
         return None
     place = sizer.place(demand, units, size, weeks)
-    stops = sizer.test(demand, weeks).stopping(place, at_any=True).total
+    stops = sizer.test(demand, weeks).stopping(place).total
     return float(sizer.allocation.total(units) * (stops @ np.array(sizer.looks.shares)))
 
 
@@ -305,7 +305,7 @@ def _of_looks(sizer: Sizer, rule: RulePlan) -> Iterator[str]:
     else:
         yield f"{count} looks at equal distances; with more of them it ends earlier, and the error rate holds too"
         if any(isinstance(m, Proportion) and not m.covariates for m in sizer.source.measured.values()):
-            yield "the exact sequence of proportions is taken to be as wide as the normal mixture"
+            yield "the bounds of proportions are those of the exact sequence at the expected counts"
     if sizer.rule.tests > 1 and count > 1:
         yield "a promotion needs all of its tests at one look, so each is sized to succeed at the last one"
 

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import ndtr
 
+from abkit._check import Float64Array
 from abkit.errors import DataError
 from abkit.evidence import Effect, Sample
 from abkit.inference._mean_effect import MeanEffect
@@ -17,6 +18,8 @@ from abkit.logs import Distribution
 from abkit.metrics import Metric
 from abkit.metrics._shifted import size_of
 from abkit.planning._source import resized
+from abkit.power._exact_looks import Counts, bounds_of_counts
+from abkit.power._question import Question
 from abkit.power._statistic import Statistic, rejection
 from abkit.sequential import AnytimeValid, FixedHorizon, GroupSequential, Look, Monitor
 from abkit.sequential._guard import FEWEST_UNITS
@@ -62,15 +65,49 @@ def _part(sample: Sample, share: float) -> Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class ExactLooks:
+    """The bounds of the exact comparison of two proportions, towards one side, at the expected counts."""
+
+    monitor: AnytimeValid
+    units: tuple[int, int]
+    counts: Counts
+    way: float
+    tail: float
+
+    def upper(self, shares: tuple[float, ...], *, all_looks: bool) -> tuple[float, ...]:
+        """At each look; where only the last one counts, infinite before it."""
+        asked = Question(
+            alpha=np.asarray(2 * self.tail),
+            alternative="two-sided",
+            hypothesis="superiority",
+            margin=np.asarray(0.0),
+            relative=False,
+            ratio=None,
+            monitor=self.monitor,
+            looks=len(shares),
+        )
+        wanted = shares if all_looks else shares[-1:]
+        up, down = bounds_of_counts(asked, self.monitor, wanted, self.units, self.counts)
+        found = up if self.way > 0 else tuple(-bound for bound in down)
+        return (*(math.inf,) * (len(shares) - len(wanted)), *found)
+
+
+def _as_number(null: Null) -> tuple[float, bool]:
+    return (null.value, True) if isinstance(null, Relative) else (null, False)
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a test's statistic lies, towards what it is to show, with given units and a given truth.
 
-    `apart` is how many standard errors the control's mean lies from zero, where the null is a share of it.
+    `apart` is how many standard errors the control's mean lies from zero, where the null is a share of it. `exact`
+    are the bounds of counts, where the monitor compares them exactly.
     """
 
     statistic: Statistic
     sample: Sample
     apart: float = math.inf
+    exact: ExactLooks | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +154,12 @@ class PlannedTest:
         apart = math.inf
         if isinstance(null, Relative) and isinstance(found, MeanEffect):
             apart = abs(found.control) / math.sqrt(found.var_control) if found.var_control > 0 else math.inf
-        return Place(statistic, sample, apart if not isinstance(null, Relative) or found.control else 0.0)
+        apart = apart if not isinstance(null, Relative) or found.control else 0.0
+        if sample.counts is None or not isinstance(self.looks.monitor, AnytimeValid):
+            return Place(statistic, sample, apart)
+        counts = Counts(found.control, found.treatment, *_as_number(null))
+        exact = ExactLooks(self.looks.monitor, (n_control, n_treatment), counts, self.way, self.tail)
+        return Place(statistic, sample, apart, exact)
 
     def effect(self, n_control: int, n_treatment: int) -> Effect:
         """What the test is of where there is no treatment effect."""
@@ -149,7 +191,10 @@ class PlannedTest:
 
     def power(self, place: Place) -> float:
         """The chance that the test shows what it is for, however its errors are correlated with the control's mean."""
-        chance = self._at_one_look(place) if self._is_fixed else self._at_looks(place)
+        if self._is_fixed:
+            chance = self._at_one_look(place)
+        else:
+            chance = self._at_any_look(place) if self.at_any else self._at_last_look(place)
         if math.isinf(place.apart):
             return chance
         return max(chance - float(ndtr(self._last(place) - place.apart)), 0.0)
@@ -158,27 +203,35 @@ class PlannedTest:
         at = place.statistic
         return float(rejection(Statistic(np.atleast_1d(at.drift), at.scale, np.array([at.df])), self.tail)[0])
 
-    def _at_looks(self, place: Place) -> float:
-        up = self.stopping(place, at_any=self.at_any).up
-        return float(up.sum())
+    def _at_any_look(self, place: Place) -> float:
+        return min(float(self.stopping(place).up.sum()), 1.0)
 
-    def stopping(self, place: Place, *, at_any: bool) -> Stopping:
-        """The chance of being shown, or the contrary, at each look; with `at_any` False, shown at the last one only."""
-        bounds = [c * float(place.statistic.scale) for c in self.critical_values(place)]
+    def _at_last_look(self, place: Place) -> float:
+        """At least: shown there, less the contrary at a look before."""
+        bounds, means = self.bounds(place, all_looks=False), float(place.statistic.drift) * np.sqrt(self.looks.shares)
+        return max(float(ndtr(means[-1] - bounds[-1])) - float(ndtr(-bounds[:-1] - means[:-1]).sum()), 0.0)
+
+    def stopping(self, place: Place) -> Stopping:
+        """The chance of being shown, or the contrary, at each look."""
+        bounds = self.bounds(place)
         if not math.isfinite(bounds[-1]):
             none = np.zeros(len(bounds))
             return Stopping(none, none, none)
-        upper = bounds if at_any else [*(math.inf for _ in bounds[:-1]), bounds[-1]]
-        lower, idle = tuple(-c for c in bounds), (-math.inf,) * len(bounds)
-        regions = Regions(self.looks.shares, tuple(upper), lower, idle, 2)
+        upper, idle = tuple(bounds.tolist()), (-math.inf,) * len(bounds)
+        regions = Regions(self.looks.shares, upper, tuple(-bound for bound in upper), idle, 2)
         return regions.stopping(np.array(float(place.statistic.drift)))
 
-    def open_after(self, place: Place) -> np.ndarray:
+    def bounds(self, place: Place, *, all_looks: bool = True) -> Float64Array:
+        """What the statistic, in units of the estimate's own standard error, must exceed at each look."""
+        if place.exact is not None:
+            return np.array(place.exact.upper(self.looks.shares, all_looks=all_looks))
+        return np.array(self.critical_values(place)) * float(place.statistic.scale)
+
+    def open_after(self, place: Place) -> Float64Array:
         """At each look, the chance that the test does not show what it is for there."""
         if self._is_fixed:
             return np.array([1 - self.power(place)])
-        bounds = np.array(self.critical_values(place)) * float(place.statistic.scale)
-        return np.asarray(ndtr(bounds - float(place.statistic.drift) * np.sqrt(self.looks.shares)))
+        return np.asarray(ndtr(self.bounds(place) - float(place.statistic.drift) * np.sqrt(self.looks.shares)))
 
     def critical_values(self, place: Place) -> tuple[float, ...]:
         """The deviates that must be passed at the looks."""
