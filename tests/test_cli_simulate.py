@@ -57,6 +57,15 @@ def test_looks_units_and_a_page(plan: str, tmp_path: Path, capsys: pytest.Captur
     assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
+def test_a_history_tells_how_large_effects_are(plan: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "".join(f"{user},{user % 7},{int(user % 9 == 0)}\n" for user in range(500))
+    (tmp_path / "log.csv").write_text(f"user,revenue,error\n{rows}", encoding="utf-8")
+    options = ["--history", str(tmp_path / "log.csv"), "--runs", "50", "--scenario", "no effect"]
+    assert main(["simulate", plan, *options]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "`errors`: -1 is its margin, 0.01, a z of 1.58 on average at the last look" in out
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
