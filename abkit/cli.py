@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from abkit.experiment import Experiment
+    from abkit.replay import Replay
     from abkit.simulate import Scenario
 
 PROMOTE, ROLLBACK, USAGE, DATA, INTERNAL, CONTINUE, BLOCKED = 0, 10, 64, 65, 70, 75, 76
@@ -101,25 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     trajectory.add_argument("--variant", help="of which treatment, where there are several")
     trajectory.set_defaults(run=_trajectory)
 
-    plan = commands.add_parser("plan", help="how many units and how long a plan needs, from a log of before")
-    plan.add_argument("plan", help="a plan file: .yaml or .json")
-    plan.add_argument(
-        "--history", required=True, metavar="FILE", help="a log of before: .parquet, .csv; or a summary: .yaml, .json"
-    )
-    plan.add_argument(
-        "--mde",
-        action="append",
-        metavar="[METRIC=]SIZE",
-        help="the effect worth detecting: a number in the metric's unit, or 2%% of its baseline; by default the plan's",
-    )
-    plan.add_argument("--weeks", type=float, help="how long it may take")
-    plan.add_argument("--power", type=float, default=0.8, help="the chance of a promotion (0.8)")
-    plan.add_argument("--time", help="the log's column of times; by default the only one")
-    plan.add_argument("--units-per-week", type=float, metavar="N", help="how fast units come")
-    plan.add_argument("--looks", type=int, help="how often an anytime monitor is looked at (20)")
-    plan.add_argument("--format", choices=("text", "json"), default="text")
-    plan.add_argument("--plot", metavar="FILE", help="draw effects by week and the power curve: .png, .svg or .pdf")
-    plan.set_defaults(run=_plan)
+    _plan_parser(commands)
 
     simulate = commands.add_parser("simulate", help="what a plan will really do: run it many times in known worlds")
     simulate.add_argument("plan", help="a plan file: .yaml or .json")
@@ -140,6 +123,35 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="two experiments from log to verdict, with nothing to prepare")
     demo.set_defaults(run=_demo)
     return parser
+
+
+def _plan_parser(commands: argparse._SubParsersAction[_Parser]) -> None:
+    plan = commands.add_parser("plan", help="how many units and how long a plan needs, from a log of before")
+    plan.add_argument("plan", help="a plan file: .yaml or .json")
+    plan.add_argument(
+        "--history", required=True, metavar="FILE", help="a log of before: .parquet, .csv; or a summary: .yaml, .json"
+    )
+    plan.add_argument(
+        "--mde",
+        action="append",
+        metavar="[METRIC=]SIZE",
+        help="the effect worth detecting: a number in the metric's unit, or 2%% of its baseline; by default the plan's",
+    )
+    plan.add_argument("--weeks", type=float, help="how long it may take")
+    plan.add_argument("--power", type=float, default=0.8, help="the chance of a promotion (0.8)")
+    plan.add_argument("--time", help="the log's column of times; by default the only one")
+    plan.add_argument("--units-per-week", type=float, metavar="N", help="how fast units come")
+    plan.add_argument("--looks", type=int, help="how often an anytime monitor is looked at (20)")
+    plan.add_argument(
+        "--aa",
+        type=int,
+        metavar="TIMES",
+        help="also run the plan so often on the log with variants drawn anew: how often it errs where nothing differs",
+    )
+    plan.add_argument("--every", help="how far the looks of --aa are apart, in --time: 1d, 1w, or a number; else one")
+    plan.add_argument("--format", choices=("text", "json"), default="text")
+    plan.add_argument("--plot", metavar="FILE", help="draw effects by week and the power curve: .png, .svg or .pdf")
+    plan.set_defaults(run=_plan)
 
 
 def _plan_and_log(parser: argparse.ArgumentParser, *, one_look: bool = True) -> None:
@@ -189,6 +201,10 @@ def _plan(parsed: argparse.Namespace) -> int:
     from abkit.experiment import Experiment
 
     _check_plot(parsed.plot)
+    if parsed.every and not (parsed.aa and parsed.time):
+        raise PlanError("`--every` must come with `--aa` and `--time`: it says how far apart the looks of replays are.")
+    if parsed.aa is not None and parsed.aa < 1:
+        raise PlanError(f"`--aa` must be at least 1; got {parsed.aa}.")
     planning = Experiment.from_file(parsed.plan).plan(
         parsed.history,
         mde=_sizes(parsed.mde),
@@ -196,8 +212,21 @@ def _plan(parsed: argparse.Namespace) -> int:
     )
     if parsed.plot:
         _save(planning.figure(), parsed.plot)
-    print(json.dumps(planning.to_dict(), allow_nan=False) if parsed.format == "json" else planning)
+    replayed = _replay(parsed) if parsed.aa else None
+    if parsed.format == "json":
+        print(json.dumps(planning.to_dict() | ({"aa": replayed.to_dict()} if replayed else {}), allow_nan=False))
+    else:
+        print(*([planning, replayed] if replayed else [planning]), sep="\n\n")
     return 0
+
+
+def _replay(parsed: argparse.Namespace) -> Replay:
+    import numpy as np
+
+    from abkit.replay import aa_replay
+
+    looks = {"time": parsed.time, "every": _number_or_text(parsed.every)} if parsed.every else {}
+    return aa_replay(parsed.plan, parsed.history, times=parsed.aa, rng=np.random.default_rng(1), **looks)
 
 
 def _sizes(given: Sequence[str] | None) -> object:

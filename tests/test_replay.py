@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from scipy.stats import binomtest
 import abkit as ab
 from abkit.adapters._relabel import read_arrivals, read_unlabelled
 from abkit.adapters._trajectory import read_trajectory
+from abkit.cli import main
 from tests.adapters.logs import event_log
 
 
@@ -204,3 +207,19 @@ def test_duplicates_of_a_row_have_its_variant():
     twice = pd.concat([rows, rows.assign(event=rows["event"].where(rows["event"] != 7))])
     found = replay(plan(unit=ab.ROWS, key="event"), twice, times=3)
     assert found.blocked == 0
+
+
+def test_the_command_that_plans_replays_too(tmp_path, capsys):
+    rows = timed_log()
+    rows.to_parquet(tmp_path / "log.parquet")
+    experiment = plan(metrics={"revenue": ab.Mean("revenue", mde=1.0)}, monitor=ab.AnytimeValid())
+    (tmp_path / "plan.json").write_text(json.dumps(experiment.to_dict()))
+    command = ["plan", str(tmp_path / "plan.json"), "--history", str(tmp_path / "log.parquet")]
+    assert main([*command, "--aa", "3"]) == 0
+    assert "3 replays without an effect, 2 variants each\n" in capsys.readouterr().out
+    assert main([*command, "--aa", "3", "--time", "ts", "--every", "2d", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)["aa"]
+    assert (found["times"], len(found["promoted_by"])) == (3, 5)
+    for wrong in (["--every", "2d", "--time", "ts"], ["--every", "2d", "--aa", "3"], ["--aa", "0"]):
+        assert main([*command, *wrong]) == 64
+        assert "must" in capsys.readouterr().err

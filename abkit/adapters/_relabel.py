@@ -122,7 +122,8 @@ def _units(rows: pd.DataFrame, request: Request) -> npt.NDArray[np.intp]:
     if request.unit != ROWS:
         return np.asarray(rows[request.unit].factorize()[0], dtype=np.intp)
     if request.key:
-        return rows.groupby(list(request.key), sort=False).ngroup().fillna(-1).to_numpy(dtype=np.intp)
+        groups = rows.groupby(list(request.key), sort=False).ngroup()
+        return np.asarray(groups.fillna(-1), dtype=np.intp)
     return np.arange(len(rows), dtype=np.intp)
 
 
