@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -132,10 +133,17 @@ def _against(world: _World, look: int, treatment: int, pairs: _Ints, null: float
     deviates = np.zeros(len(different))
     for i in np.flatnonzero(_most_evidence(different, (n_c, n_t), null) >= -math.log(level)):
         c, t = different[i].tolist()
-        effect = two_proportions_effect(c, n_c, t, n_t, share, monitor.tune_at, monitor.sides)
-        size = -math.log(max(effect.pvalue(null, "two-sided"), 1e-300))
-        deviates[i] = math.copysign(size, effect.estimate - null)
+        deviates[i] = _exact((c, n_c), (t, n_t), share, monitor, null)
     return deviates[which.ravel()]
+
+
+@lru_cache(maxsize=2**16)
+def _exact(
+    control: tuple[int, int], treatment: tuple[int, int], share: float, monitor: AnytimeValid, null: float
+) -> float:
+    """-log p of the exact comparison, signed by the side of the null; metrics have many pairs of counts in common."""
+    effect = two_proportions_effect(*control, *treatment, share, monitor.tune_at, monitor.sides)
+    return math.copysign(-math.log(max(effect.pvalue(null, "two-sided"), 1e-300)), effect.estimate - null)
 
 
 def _most_evidence(counts: _Ints, n: tuple[int, int], null: float) -> Float64Array:
