@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -240,9 +241,15 @@ class Planning:
         PlanError
             Nobody knows how fast units come.
         """
+        return [dict(row) for row in self._table] if weeks is None else self._up_to(_check.count("weeks", weeks, 1))
+
+    @cached_property
+    def _table(self) -> list[dict[str, Any]]:
         source = self.sizer.source
         longest = max(min(max(self.weeks_asked or 0, self.rule.weeks or 0), LONGEST_TABLE), source.ends, 8)
-        last = math.ceil(longest - 1e-9) if weeks is None else _check.count("weeks", weeks, 1)
+        return self._up_to(math.ceil(longest - 1e-9))
+
+    def _up_to(self, last: int) -> list[dict[str, Any]]:
         return [row for week in range(1, last + 1) for row in self._week(week)]
 
     def _week(self, week: int) -> Iterator[dict[str, Any]]:

@@ -202,12 +202,22 @@ class Sizer:
         return self.power_of(demand, units, demand.size or 0.0, weeks) >= demand.target
 
     def _at(self, demands: Sequence[Demand], weeks: float) -> Need:
-        k = max(self._fewest(demand, weeks) for demand in demands)
+        k = max(self._known_fewest(demand, weeks) for demand in demands)
         units = self.allocation.of_smallest(k)
         when = self.source.weeks_for(self.allocation.total(units))
         if when is not None and math.isfinite(weeks) and self.source.every:
             when = max(when, weeks - self.source.every)  # until then units were of another kind
         return Need(units, when, weeks)
+
+    def _known_fewest(self, demand: Demand, weeks: float) -> int:
+        key = demand.name, self.source.period(weeks)
+        if key not in self._found:
+            self._found[key] = self._fewest(demand, weeks)
+        return self._found[key]
+
+    @cached_property
+    def _found(self) -> dict[tuple[str, int], int]:
+        return {}
 
     def _fewest(self, demand: Demand, weeks: float) -> int:
         """Units of the smallest variant.

@@ -91,8 +91,19 @@ def read_source(experiment: Experiment, history: object, time: str | None, units
     if isinstance(history, Mapping):
         return _of_summary(experiment, history, per_week)
     if not isinstance(history, History):
-        history = read_history(history, experiment.request(), time=time)
+        history = _of_log(experiment, history, time)
     return _of_history(experiment, history, per_week)
+
+
+def _of_log(experiment: Experiment, log: object, time: str | None) -> History:
+    try:
+        return read_history(log, experiment.request(), time=time)
+    except PlanError as error:
+        if "`every`" not in str(error):
+            raise
+        raise PlanError(
+            f"`time` must name a column of dates or times; got {time!r}, of numbers without a unit."
+        ) from None
 
 
 def _of_file(

@@ -87,6 +87,21 @@ def test_the_history_answers_at_the_first_period_that_is_long_enough() -> None:
     assert 2 <= (found.rule.weeks or 0) <= 3
 
 
+def test_numbers_are_no_times(log: pd.DataFrame) -> None:
+    with pytest.raises(PlanError, match="a column of dates or times"):
+        logged().plan(log.assign(day=3), time="day")
+
+
+@pytest.mark.parametrize("engine", ["polars", "lazy", "file"])
+def test_every_engine_has_the_same_answer(engine: str, log: pd.DataFrame, tmp_path: Path) -> None:
+    polars = pytest.importorskip("polars")
+    frame = polars.from_pandas(log)
+    log.to_parquet(tmp_path / "log.parquet")
+    given = {"polars": frame, "lazy": frame.lazy(), "file": str(tmp_path / "log.parquet")}[engine]
+    found, wanted = logged().plan(given).rule, logged().plan(log).rule
+    assert (found.units, found.allocation, found.weeks) == (wanted.units, wanted.allocation, wanted.weeks)
+
+
 def test_units_per_week_are_counted_from_the_first_day() -> None:
     found = plan(MEAN).plan({"m": S}, mde=0.5, units_per_week=1000)
     assert found.rule.weeks == pytest.approx(found.rule.units / 1000)
