@@ -291,7 +291,7 @@ def test_extreme_plans_run():
         ab.GroupSequential(looks=20, units=2),
         ab.GroupSequential(information=(1e-6, 1.0), boundary="pocock"),
     ):
-        for allocation in (None, {"old": 0.99999, "new": 0.00001}, {"old": 1, "a": 1, "b": 3}):
-            found = run(plan(monitor=monitor, allocation=allocation), runs=20)
+        for allocation in ({"old": 0.99999, "new": 0.00001}, {"old": 1, "a": 1, "b": 3}):
+            found = run(plan(monitor=monitor, allocation=allocation), runs=10)
             assert found.to_json()
             assert str(found)
