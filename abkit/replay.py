@@ -13,7 +13,7 @@ from scipy.special import betaincinv
 
 from abkit import _check
 from abkit._sets import Interval
-from abkit.decision import decide_report
+from abkit.decision._rule import findings, overall, verdicts
 from abkit.errors import PlanError
 from abkit.experiment import Experiment, as_experiment
 from abkit.logs import TimedStatistics
@@ -175,11 +175,18 @@ class _Run:
 
 def _judged(reports: Iterable[Report]) -> _Run:
     reports = list(reports)
-    decisions = [decide_report(report) for report in reports]
+    said = [_verdict(report) for report in reports]
     alpha = reports[0].experiment.monitor.total
     rows = (row for report in reports for row in report.results)
     differ = frozenset(row.metric for row in rows if row.test and row.test.pvalue < alpha)
-    return _Run(tuple(d.verdict for d in decisions), any(d.blocked for d in decisions), differ)
+    return _Run(tuple(verdict for verdict, _ in said), any(blocked for _, blocked in said), differ)
+
+
+def _verdict(report: Report) -> tuple[str, bool]:
+    """What `decide` says of a report, and whether broken data block it; without the rest of a decision."""
+    judged = findings(report)
+    decided, _, blocked = verdicts(report, judged)
+    return overall(decided, judged)[0], blocked
 
 
 def _counted(experiment: Experiment, runs: list[_Run]) -> Replay:

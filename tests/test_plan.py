@@ -58,10 +58,15 @@ SHARED = {
 PAIRS = st.tuples(NAMES, NAMES).filter(lambda pair: pair[0] != pair[1])
 
 
+def above_zero(size: Any) -> bool:
+    return getattr(size, "value", size) > 0
+
+
 def roles(margins: st.SearchStrategy[Any]) -> list[dict[str, st.SearchStrategy[Any]]]:
     """The roles of a metric with the margins that each may have."""
     return [
         {"role": st.just("success"), "margin": st.none() | margins},
+        {"role": st.sampled_from(["success", "deterioration"]), "mde": margins.filter(above_zero)},
         {"role": st.sampled_from(["guardrail", "deterioration"]), "margin": margins},
         {"role": st.just("quality")},
     ]
