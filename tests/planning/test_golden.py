@@ -109,3 +109,15 @@ def test_power_at_the_detectable_effect_is_what_was_asked(monitor: Any) -> None:
     again = experiment.plan(summary, mde=found.metric("m").mde, **at)
     assert again.rule.power == pytest.approx(0.8, abs=1e-10)
     assert math.isclose(again.metric("m").detectable or 0, found.metric("m").mde or 1, rel_tol=1e-10)
+
+
+def test_looks_at_any_time_are_those_of_the_power_functions() -> None:
+    """Whose bounds are worked out by other code: of means by the mixture, of proportions by the exact sequence."""
+    monitor, summary = ab.AnytimeValid(tune_at=3000), {"m": {"mean": 10.0, "sd": 5.0}}
+    mean = ab.power.two_means(sd=5.0, mde=0.5, power=0.8, monitor=monitor, looks=5)
+    found = plan(ab.Mean("m"), monitor=monitor).plan(summary, mde=0.5, looks=5)
+    assert found.metric("m").n_control == math.ceil(mean.n_control)
+    assert found.rule.units_expected == pytest.approx(mean.n_expected, rel=1e-3)
+    rate = ab.power.two_proportions(baseline=0.1, mde=0.03, power=0.8, monitor=monitor, looks=4)
+    found = plan(ab.Proportion("m"), monitor=monitor).plan({"m": {"rate": 0.1}}, mde=0.03, looks=4)
+    assert found.metric("m").n_control == math.ceil(rate.n_control)
