@@ -219,8 +219,8 @@ def _why_no_n(task: _Task) -> _Why:
         gap = (mde - null) * task.asked.way
         no_room = np.flatnonzero(gap == 0 if task.asked.alternative == "two-sided" else gap <= 0)
         why = {
-            i: f"an effect of {mde[i]:g} is not beyond the null of {null[i]:g} in the direction of the test, so no "
-            "number of units has more power than alpha"
+            i: f"an effect of {mde[i]:g} is not beyond the null of {null[i] + 0.0:g} in the direction of the test, "
+            "so no number of units has more power than alpha"
             for i in no_room
         }
         why |= {
@@ -307,7 +307,7 @@ def _solve_beyond(task: _Task, why: _Why) -> _Answers:
     room = ((highest - null) if way > 0 else (null - lowest)) * (1 - 1e-12)
     why |= {i: "no effect lies beyond the null" for i in np.flatnonzero(~(room > 0)) if i not in why}
     beyond = (lowest - null) if way > 0 else (null - highest)  # a margin may reach further than what there can be
-    least = np.where(beyond > 0, beyond + 1e-12 * (highest - lowest), 0.0)
+    least = np.where(beyond > 0, beyond + 1e-12 * np.abs(null), 0.0)
     some = np.flatnonzero(_others(why, n.size) & (least > 0))
     if some.size:
         at_least = task.power(n[some], (null + way * least)[some], *(value[some] for value in rest))
@@ -337,7 +337,7 @@ def _solve_beyond(task: _Task, why: _Why) -> _Answers:
 
         start = np.where(np.isfinite(left), low + (left - low) / 100, 1.0)
         guess, drift = _guess(at, goal, args[1], start, np.maximum(low, 1e-290), np.minimum(left, 1e290))
-        most = np.minimum(left, guess * _LARGEST)
+        most = np.minimum(left, np.minimum(guess, 1e240) * _LARGEST)
         with_edge = (args[0], edge, *args[1:])
         result[open_] = edge + way * passes(chance, goal, guess, drift, low, most, with_edge)
     why |= dict.fromkeys(np.flatnonzero(open_ & np.isnan(result)).tolist(), "no effect is found with this power")
