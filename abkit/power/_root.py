@@ -44,10 +44,10 @@ def passes(
         outside = np.where(lacks, here >= high, here <= low)
         low, high, below, above = np.where(lacks, here, low), np.where(lacks, high, here), below | lacks, above | ~lacks
         slope = _slope(value - value_before, here - before) if step else drift / here
+        ahead, behind = np.abs(value / slope), np.abs(here - before)
         following = np.clip(np.clip(here - value / slope, here / 4, here * 4), low, high)
         exact = (np.abs(found - target) <= 2 * _EPSILON * target) | (np.abs(value) <= _EXACT)
-        ahead, behind = np.abs(following - here), np.abs(here - before)
-        near = (ahead * behind <= _ERROR * here * here) & (ahead <= _LAST * here)
+        near = ~outside & ((ahead / here) * (behind / here) <= _ERROR) & (ahead <= _LAST * here)
         closed = below & above & (high - low <= 4 * _EPSILON * high)
         done = exact | near | closed
         result[index[done]] = np.where(exact, here, np.where(near, following, high))[done]

@@ -79,7 +79,7 @@ def _beyond(drift: Float64Array, bound: Float64Array, df: Float64Array) -> Float
     if finite.any():
         series = finite & (df < _MANY) & (np.abs(drift) < _FAR)
         result[series] = nctdtr(df[series], -drift[series], -bound[series])
-        rest = finite & ~series
+        rest = finite & ~(series & np.isfinite(result))  # the series may give up on chances below 1e-13
         if rest.any():
             result[rest] = _over_chi(drift[rest], bound[rest], df[rest], None)
     return result
