@@ -9,6 +9,8 @@ from abkit.power._quantile import quantile as quantile
 from abkit.power._question import Common as Common
 from abkit.power._ranks import ranks as ranks
 from abkit.power._ranks import superiority as superiority
+from abkit.power._rates import two_rates as two_rates
+from abkit.power._ratios import two_ratios as two_ratios
 from abkit.power._regression import regression as regression
 from abkit.power._result import NoSolution as NoSolution
 from abkit.power._result import PowerResult as PowerResult
