@@ -18,7 +18,7 @@ from abkit.adapters._analyze import frame_statistics, read_statistics
 from abkit.adapters._calendar import Calendar
 from abkit.adapters._checkpoints import Checkpoints, read_checkpoints
 from abkit.adapters._clock import Clock, make_clock, with_clock
-from abkit.adapters._frames import engine_errors, open_log
+from abkit.adapters._frames import collect, engine_errors, open_log
 from abkit.adapters._progress import progress
 from abkit.adapters._trajectory import arrivals, timed_rows
 from abkit.errors import DataError
@@ -83,7 +83,7 @@ def read_history(
     opened = wanted if time and not request.exposure else (*wanted, ALL)
     with engine_errors(log, wanted), progress("reading the history"), open_log(log, opened) as frame:
         pooled, request, notes = _pooled(frame, request)
-        time, why = (time, ()) if time else _only_time(dict(frame.collect_schema()))
+        time, why = (time, ()) if time else _only_time(frame)
         if time is None:
             return _history([_entry(frame_statistics(pooled, request), request)], None, (*notes, *why))
         found = _through_time(pooled, request, time, every, until)
@@ -105,15 +105,17 @@ def _pooled(frame: Frame, request: Request) -> tuple[Frame, Request, tuple[str, 
     return frame.with_columns(nw.lit(request.control).alias(variant)), replace(request, variant=variant), notes
 
 
-def _only_time(schema: dict[str, nw.dtypes.DType]) -> tuple[str | None, tuple[str, ...]]:
-    """The column of times if there is one, and what was chosen."""
+def _only_time(frame: Frame) -> tuple[str | None, tuple[str, ...]]:
+    """The column of times if there is one, which every row has; and what was chosen."""
     import narwhals as nw
 
-    times = [name for name, dtype in schema.items() if dtype in (nw.Date, nw.Datetime)]
+    times = [name for name, dtype in frame.collect_schema().items() if dtype in (nw.Date, nw.Datetime)]
+    found = f"the log has several columns of times ({', '.join(times)})" if times else "the log has no column of times"
     if len(times) == 1:
-        return times[0], (f"`{times[0]}`, the log's only column of times, is when its rows were logged",)
-    several = f"the log has several columns of times ({', '.join(times)})"
-    found = several if times else "the log has no column of times"
+        lost = int(collect(frame.select((nw.len() - nw.col(times[0]).count()).alias("lost")))[0]["lost"] or 0)
+        if not lost:
+            return times[0], (f"`{times[0]}`, the log's only column of times, is when its rows were logged",)
+        found = f"the log's only column of times, `{times[0]}`, is missing in {lost:,} rows"
     return None, (f"{found}, and no `time` was named: how units and variances grow with time is not known",)
 
 

@@ -146,7 +146,12 @@ def test_files_without_variants_too(engine: Any, timed: pd.DataFrame, tmp_path: 
 def test_without_times_there_is_one_entry(timed: pd.DataFrame) -> None:
     none = read_history(timed.drop(columns="ts"), plan().request())
     two = read_history(timed.assign(sent=timed["ts"]), plan().request())
-    for found, why in ((none, "the log has no column of times"), (two, "several columns of times (ts, sent)")):
+    gaps = read_history(timed.assign(ts=timed["ts"].where(timed["event"] > 9)), plan().request())
+    for found, why in (
+        (none, "the log has no column of times"),
+        (two, "several columns of times (ts, sent)"),
+        (gaps, "the log's only column of times, `ts`, is missing in"),
+    ):
         assert (found.units, found.every) == ((timed.loc[timed["seen"], "user"].nunique(),), None)
         assert why in found.notes[-1]
         for name, moments in before(timed, timed["ts"].max() + pd.Timedelta("1s")).items():
