@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Unpack, get_args
+from dataclasses import replace
+from typing import Any, Literal, Unpack, get_args
 
 import numpy as np
-from scipy.special import expit, log_expit, ndtr, ndtri, owens_t
+from scipy.special import expit, gammaln, log_expit, ndtr, ndtri, owens_t
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.inference._mann_whitney import HALF_WAY
+from abkit.inference._mann_whitney import EXACT_BELOW, HALF_WAY
 from abkit.power._allocation import fewest_units
 from abkit.power._question import Common, numbers, question
 from abkit.power._result import NoSolution, Number, PowerResult
@@ -20,6 +21,7 @@ from abkit.power._statistic import Statistic
 Shape = Literal["normal", "logistic", "exponential", "noether"]
 _SMALL = 1e-2
 _MANY = 1e12
+_NEVER = 1e9  # standard errors that no estimate is away from its null
 _PLACES = np.arange(-45.0, 45.125, 0.25)
 
 
@@ -72,7 +74,8 @@ def ranks(
     simpler: one variance, 1 / (12 c (1 - c) N) for a share c of N units.
 
     Values are taken to be without ties: many ties cost power. With fewer than 50 units in both variants the test is
-    exact, and as its p-value has steps it rejects a little less often than planned. It is a test of equal
+    exact, and as its p-value has steps it rejects a little less often than planned; where no order of the units is rare
+    enough for alpha, never. It is a test of equal
     distributions: for variants that differ in spread plan by simulation of `brunner_munzel_test`.
 
     References
@@ -116,16 +119,21 @@ def ranks(
         return under_null * math.sqrt(_MANY), true * math.sqrt(_MANY)
 
     def at(
-        n_c: Float64Array, n_t: Float64Array, mde: Float64Array, null: Float64Array, _tail: Float64Array
+        n_c: Float64Array, n_t: Float64Array, mde: Float64Array, null: Float64Array, tail: Float64Array
     ) -> Statistic:
         under_null, true = errors(n_c, n_t, mde, null)
-        return Statistic((mde - null) / true, under_null / true)
+        # a step in n would hide the size that is asked for; it is then moved beyond the step
+        idle = _too_few(n_c, n_t, tail) & (null == 0) & (asked.monitor is None) & (n is not None)
+        return Statistic((mde - null) / true, np.where(idle, _NEVER, under_null / true))
 
     def best_ratio(n: Float64Array, mde: Float64Array, null: Float64Array, tail: Float64Array) -> Float64Array:
         return fewest_units(of_many, n, mde - null, tail, mde, null)
 
     model = Model(at, (asked.tail,), best_ratio, (_ASSUMED[shape],), fewest=1.0, lowest=-0.5, highest=0.5)
-    return answer("ranks", asked, model, n=n, mde=mde, power=power)
+    found = answer("ranks", asked, model, n=n, mde=mde, power=power)
+    if n is not None or isinstance(found, NoSolution) or asked.monitor is not None or np.any(asked.margin):
+        return found
+    return _enough(found, asked.tail)
 
 
 def superiority(shift: object, shape: Literal["normal", "logistic", "exponential"] = "normal") -> Number:
@@ -165,6 +173,30 @@ def superiority(shift: object, shape: Literal["normal", "logistic", "exponential
         above = 0.5 - np.exp(_log_behind(size * math.pi / math.sqrt(3))[0])
     result = np.copysign(above, given)
     return result if result.ndim else float(result)
+
+
+def _too_few(n_c: Float64Array, n_t: Float64Array, tail: Float64Array) -> Any:
+    """Whether the exact test has no order of the units that is rare enough to reject."""
+    log_orders = gammaln(n_c + n_t + 1) - gammaln(n_c + 1) - gammaln(n_t + 1)
+    return (np.maximum(n_c, n_t) < EXACT_BELOW) & (log_orders < -np.log(tail) - 1e-9)
+
+
+def _enough(found: PowerResult, tail: Float64Array) -> PowerResult:
+    """The sizes raised to where the exact test can reject at all."""
+    n_c, ratio = np.asarray(found.n_control), np.asarray(found.n_treatment) / np.asarray(found.n_control)
+    low = n_c
+    few = _too_few(low, low * ratio, tail)
+    if not np.any(few):
+        return found
+    high = low * 64
+    for _ in range(60):
+        middle = (low + high) / 2
+        still = _too_few(middle, middle * ratio, tail)
+        low, high = np.where(still, middle, low), np.where(still, high, middle)
+    n_c = np.where(few, high * (1 + 1e-12), n_c)
+    sizes = (n_c, n_c * ratio)
+    control, treatment = (size if size.ndim else float(size) for size in sizes)
+    return replace(found, n_control=control, n_treatment=treatment)
 
 
 def _spreads(shape: str, mde: Float64Array) -> tuple[Float64Array, Float64Array, Float64Array]:

@@ -116,3 +116,13 @@ def test_tiny_effects():
 def test_refused(given, message):
     with pytest.raises(ValueError, match=message):
         ab.power.ranks(n=100, **given)
+
+
+def test_too_few_units_for_the_exact_test():
+    """Of 3 and 3 units the rarest order has a one-sided p-value of 1/20; of 4 and 4, 1/70."""
+    assert ab.power.ranks(n=3, mde=0.49).power == 0
+    assert ab.power.ranks(n=3, mde=0.49, alternative="greater").power > 0.5
+    assert isinstance(ab.power.ranks(n=3, power=0.8), ab.power.NoSolution)
+    assert ab.power.ranks(n=4, mde=0.49).power > 0.5
+    raised = ab.power.ranks(mde=0.4999, power=0.8)
+    assert ab.power.ranks(n=raised.n_control, mde=0.4999).power >= 0.8
