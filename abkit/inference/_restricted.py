@@ -23,7 +23,7 @@ def difference_variance(control: Variant, treatment: Variant, null: Float64Array
     (w, p, q), (v, r, s) = low, high
     gap = np.abs(null)
     if not np.any(gap):
-        return np.asarray((w * p + v * r) * (w * q + v * s) / ((w + v) * w * v))
+        return np.asarray((w * p + v * r) / (w + v) * (q / v + s / w))
     half = (1 - gap) / 2
     # with both nearer to 1, count failures, so that the smaller number is the one that is found
     upper = w * p + v * r * half / (half + gap) > w * q * half / (1 - half) + v * s

@@ -101,7 +101,7 @@ def two_proportions(
     _check.choice("test", test, get_args(Test))
     asked, mde = question(mde, common)
     _check_margin(asked)
-    share = numbers("baseline", baseline, 0, 1)
+    share = numbers("baseline", numbers("baseline", baseline, 0, 1), 1e-100)
 
     def errors(
         n_c: Float64Array, n_t: Float64Array, mde: Float64Array, null: Float64Array, share: Float64Array

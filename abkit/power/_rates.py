@@ -100,7 +100,7 @@ def two_rates(
     2000
     """
     asked, mde = question(mde, common)
-    rate, over = numbers("baseline", baseline, 0), numbers("exposure", exposure, 0)
+    rate, over = numbers("baseline", numbers("baseline", baseline, 0), 1e-100), numbers("exposure", exposure, 0)
     spread = numbers("dispersion", dispersion, 0, open_low=False)
     test = ("negative-binomial" if np.any(spread) else "exact") if test is None else test
     _check.choice("test", test, get_args(Test))
@@ -165,7 +165,7 @@ def _ratio_variance(
     of_c: Float64Array, control: Float64Array, of_t: Float64Array, treatment: Float64Array, null: Float64Array
 ) -> Float64Array:
     """Variance of treatment - (1 + null) control where the likelihood is highest with that contrast zero."""
-    return np.asarray((of_c * control + of_t * treatment) * (1 + null) / (of_c * of_t))
+    return np.asarray((control / of_t + treatment / of_c) * (1 + null))
 
 
 def _log_ratio(_: Question, parameters: tuple[Float64Array, ...]) -> Model:

@@ -8,7 +8,7 @@ from typing import Unpack
 import numpy as np
 
 from abkit._check import Float64Array
-from abkit.power._means import baseline_size, control_weight, satterthwaite
+from abkit.power._means import baseline_size, satterthwaite
 from abkit.power._question import Common, Question, numbers, question
 from abkit.power._result import NoSolution, PowerResult
 from abkit.power._solve import Model, answer
@@ -121,11 +121,15 @@ def linear_model(
 ) -> Model:
     """Welch's test of two means whose standard deviations are `sds(mde, value, unit of effects, ...)`."""
 
+    def weight(null: Float64Array, value: Float64Array) -> Float64Array | float:
+        """The control's weight in the contrast that is tested: shares are of the size of its value."""
+        return 1 + null * np.sign(value) if asked.relative else 1.0
+
     def at(
         n_c: Float64Array, n_t: Float64Array, mde: Float64Array, null: Float64Array, *rest: Float64Array
     ) -> Statistic:
         sd_c, sd_t = sds(mde, *rest)
-        error_c, error_t = np.abs(control_weight(asked, null)) * sd_c / np.sqrt(n_c), sd_t / np.sqrt(n_t)
+        error_c, error_t = np.abs(weight(null, rest[0])) * sd_c / np.sqrt(n_c), sd_t / np.sqrt(n_t)
         error = np.hypot(error_c, error_t)
         drift = (mde - null) * rest[1] / error
         if asked.monitor is not None:
@@ -134,7 +138,7 @@ def linear_model(
 
     def best_ratio(n: Float64Array, mde: Float64Array, null: Float64Array, *rest: Float64Array) -> Float64Array:
         sd_c, sd_t = sds(mde, *rest)
-        return np.asarray(sd_t / (np.abs(control_weight(asked, null)) * sd_c) + 0 * n)
+        return np.asarray(sd_t / (np.abs(weight(null, rest[0])) * sd_c) + 0 * n)
 
     return Model(at, parameters, best_ratio, (assumed,), fewest=0.0 if asked.monitor is not None else 2.0)
 

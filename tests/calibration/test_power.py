@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.calibration import power_means, power_others
+from tests.calibration import power_counts, power_means, power_others
 from tests.calibration.power_designs import CHANCE, Case
 
 pytestmark = pytest.mark.calibration
 
 PAGE = Path(__file__).parents[2] / "docs" / "calibration-power.md"
 RUNS = 20_000
-CASES = [*power_means.cases(), *power_others.cases()]
+CASES = [*power_counts.cases(), *power_means.cases(), *power_others.cases()]
 
 
 def simulated(place: int) -> float:
