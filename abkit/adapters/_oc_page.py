@@ -93,7 +93,7 @@ def _draw_grid(ax: Axes, grid: Sequence[tuple[float, Any]], label: str) -> None:
     for name, colour, marker in ENDS:
         rates = [getattr(row, name) for _, row in grid]
         ends = [rate.interval() for rate in rates]
-        values = [rate.value for rate in rates]
+        values = [float(rate) for rate in rates]
         error = [[v - low for v, (low, _) in zip(values, ends, strict=True)]]
         error += [[high - v for v, (_, high) in zip(values, ends, strict=True)]]
         ax.errorbar(effects, values, error, color=colour, marker=marker, markersize=5, label=NAMES[name])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -113,6 +114,16 @@ class OperatingCharacteristics:
     notes: tuple[str, ...]
 
     def __getitem__(self, name: str) -> Characteristics:
+        return self.row(name)
+
+    def __iter__(self) -> Iterator[Characteristics]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def row(self, name: str) -> Characteristics:
+        """What the plan does in the scenario of this name; `found[name]` is the same."""
         for row in self.rows:
             if row.scenario.name == name:
                 return row
@@ -179,7 +190,7 @@ class OperatingCharacteristics:
             "risk": asdict(self.risk),
             "rows": [row.to_dict() for row in self.rows],
             "excesses": [
-                {"scenario": name, "decision": what, "rate": rate.value, "stated": limit}
+                {"scenario": name, "decision": what, "rate": float(rate), "stated": limit}
                 for name, what, rate, limit in self.excesses
             ],
             "notes": list(self.notes),

@@ -103,9 +103,9 @@ def operating_characteristics(  # noqa: PLR0913 - what a simulation may take, on
     ...              "errors": ab.Mean("errors", role="guardrail", direction="decrease", margin=0.1)},
     ... )
     >>> found = ab.simulate.operating_characteristics(plan, runs=2_000, rng=np.random.default_rng(1))
-    >>> found["no effect"].wrong_rollback.value < found.risk.false_rollback_max
+    >>> found["no effect"].wrong_rollback < found.risk.false_rollback_max
     True
-    >>> round(found["success +1"].promote.value, 1)
+    >>> round(found["success +1"].promote, 1)
     0.8
     """
     from abkit.adapters._progress import progress

@@ -3,42 +3,48 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import betaincinv
 
+from abkit import _check
+
 #: A rate is surely above a bound where a binomial of that bound reaches it less often than this.
 SURE = 0.001
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A share of runs.
+class Rate(float):
+    """A share of runs: a number that knows how surely it is known.
 
     Parameters
     ----------
     count, runs : int
     """
 
+    __slots__ = ("count", "runs")
     count: int
     runs: int
 
-    @property
-    def value(self) -> float:
-        """The share."""
-        return self.count / self.runs
+    def __new__(cls, count: int, runs: int) -> Self:
+        self = super().__new__(cls, count / runs)
+        self.count, self.runs = count, runs
+        return self
+
+    def __getnewargs__(self) -> tuple[int, int]:  # type: ignore[override]  # of a copy, not of a float
+        return self.count, self.runs
 
     @property
     def stderr(self) -> float:
         """Its Monte-Carlo standard error; 0 where the count is 0 or all, for which `interval` stands."""
-        return math.sqrt(self.value * (1 - self.value) / self.runs)
+        return math.sqrt(self * (1 - self) / self.runs)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """The exact binomial interval (Clopper and Pearson 1934, Biometrika 26); one-sided where it ends at 0 or 1."""
         one_sided = self.count in (0, self.runs)
-        tail = (1 - level) if one_sided else (1 - level) / 2
+        outside = 1 - _check.within("level", level, 0, 1)
+        tail = outside if one_sided else outside / 2
         low = float(betaincinv(self.count, self.runs - self.count + 1, tail)) if self.count else 0.0
         high = float(betaincinv(self.count + 1, self.runs - self.count, 1 - tail)) if self.count < self.runs else 1.0
         return low, high
@@ -50,19 +56,32 @@ class Rate:
     def to_dict(self) -> dict[str, float | int]:
         """Plain values for JSON."""
         low, high = self.interval()
-        return {**asdict(self), "value": self.value, "stderr": self.stderr, "low": low, "high": high}
+        shared = {"value": float(self), "stderr": self.stderr, "low": low, "high": high}
+        return {"count": self.count, "runs": self.runs, **shared}
 
 
-@dataclass(frozen=True, slots=True)
-class Average:
-    """A mean over runs, with its Monte-Carlo standard error."""
+class Average(float):
+    """A mean over runs: a number with its Monte-Carlo standard error.
 
-    value: float
+    Parameters
+    ----------
+    value, stderr : float
+    """
+
+    __slots__ = ("stderr",)
     stderr: float
+
+    def __new__(cls, value: float, stderr: float) -> Self:
+        self = super().__new__(cls, value)
+        self.stderr = stderr
+        return self
+
+    def __getnewargs__(self) -> tuple[float, float]:  # type: ignore[override]  # of a copy, not of a float
+        return float(self), self.stderr
 
     def to_dict(self) -> dict[str, float]:
         """Plain values for JSON."""
-        return asdict(self)
+        return {"value": float(self), "stderr": self.stderr}
 
 
 def rate_of(which: npt.NDArray[np.bool_]) -> Rate:

@@ -39,7 +39,7 @@ def summary(found: OperatingCharacteristics) -> Iterator[str]:
     parts = []
     if "no effect" in rows:
         row = rows["no effect"]
-        stated = f" (stated: at most {_stated(risk.false_promote_max)})" if row.wrong_promote else ""
+        stated = f" (stated: at most {_stated(risk.false_promote_max)})" if row.wrong_promote is not None else ""
         parts.append(
             f"a release without any effect is rolled back in {percent(row.rollback)} (stated: at most "
             f"{_stated(risk.false_rollback_max)}) and promoted in {percent(row.promote)}{stated}"
@@ -49,7 +49,7 @@ def summary(found: OperatingCharacteristics) -> Iterator[str]:
         parts.append(f"one whose guardrails all lie at their margins is rolled back in {percent(row.rollback)}")
     if "success +1" in rows:
         row = rows["success +1"]
-        ends = f", and experiments on it end after {row.share.value:.0%} of the units on average" if looks > 1 else ""
+        ends = f", and experiments on it end after {row.share:.0%} of the units on average" if looks > 1 else ""
         parts.append(f"one with the planned gain is promoted in {percent(row.promote)}{ends}")
     where = f"{looks} looks at up to" if looks > 1 else "1 look at"
     start = f"{runs:,} runs of {where} {found.units[-1]:,} units"
@@ -104,7 +104,7 @@ def _percent(rate: Rate) -> str:
     if rate.count == rate.runs:
         digits = _digits(1 - low)
         return f">{math.floor(100 * 10**digits * low + 1e-9) / 10**digits:.{digits}f}"
-    return f"{100 * rate.value:.{_digits(rate.stderr)}f}"
+    return f"{100 * rate:.{_digits(rate.stderr)}f}"
 
 
 def _digits(error: float) -> int:
@@ -124,8 +124,8 @@ def cells(found: OperatingCharacteristics, row: Characteristics) -> tuple[str, .
         _rate(row.blocked),
         _average(row.looks),
         *quantiles,
-        _units(row.units.value),
-        _units(row.treated.value),
+        _units(row.units),
+        _units(row.treated),
         HOW[row.how],
     )
 
@@ -136,7 +136,7 @@ def _rate(rate: Rate, wrong: bool = False, more: bool = False) -> str:
 
 
 def _average(mean: Average) -> str:
-    return f"{mean.value:.2f} ±{mean.stderr:.2f}" if mean.stderr else f"{mean.value:.0f}"
+    return f"{mean:.2f} ±{mean.stderr:.2f}" if mean.stderr else f"{mean:.0f}"
 
 
 def _stated(limit: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import re
 import warnings
 
@@ -58,19 +59,19 @@ def test_one_metric_is_as_the_exact_recursion_says(monitor, looks, effect):
     stops = design.stopping(effect * found.drifts["revenue"] / math.sqrt(information[-1]))
     row = found["x"]
     for rate, exact in ((row.promote, stops.up.sum()), (row.rollback, stops.down.sum())):
-        assert abs(rate.value - exact) < 4.5 * math.sqrt(exact * (1 - exact) / row.runs) + 1e-6
+        assert abs(rate - exact) < 4.5 * math.sqrt(exact * (1 - exact) / row.runs) + 1e-6
     for by, exact in ((row.promoted_by, stops.up), (row.rolled_back_by, stops.down)):
         assert np.abs(np.array(by) - np.cumsum(exact)).max() < 4.5 * 0.5 / math.sqrt(row.runs)
     expected = float(stops.total @ np.arange(1, len(information) + 1))
-    assert abs(row.looks.value - expected) <= 4.5 * row.looks.stderr + 1e-9
+    assert abs(row.looks - expected) <= 4.5 * row.looks.stderr + 1e-9
 
 
 @pytest.mark.parametrize("monitor", [ab.FixedHorizon(), ab.GroupSequential(looks=4), ab.AnytimeValid(tune_at=8_000)])
 def test_an_effect_of_one_has_the_power_that_the_plan_is_sized_for(monitor):
     one = run(plan(ONE, monitor), Scenario("x", {"revenue": 1.0}), runs=20_000, power=0.7)["x"]
-    assert abs(one.promote.value - 0.7) < 4.5 * one.promote.stderr + 0.002  # checks block one in a thousand
+    assert abs(one.promote - 0.7) < 4.5 * one.promote.stderr + 0.002  # checks block one in a thousand
     all_of_them = run(plan(monitor=monitor), Scenario("x", {"revenue": 1.0}), power=0.7)["x"]
-    assert all_of_them.promote.value > 0.7 - 4.5 * all_of_them.promote.stderr - 0.06  # false harms, checks, one look
+    assert all_of_them.promote > 0.7 - 4.5 * all_of_them.promote.stderr - 0.06  # false harms, checks, one look
 
 
 def test_wrong_decisions_are_those_that_the_truth_makes_wrong(canary):
@@ -96,17 +97,17 @@ def test_a_margin_of_a_success_metric_is_what_a_promotion_must_exceed():
     metrics = {"revenue": ab.Mean("revenue", mde=2.0, margin=1.0)}
     scenarios = [Scenario(str(effect), {"revenue": effect}) for effect in (0.5, 0.6, 1.0)]
     found = run(plan(metrics), scenarios, runs=20_000)
-    assert found["0.5"].wrong_promote.value == pytest.approx(0.025, abs=0.005)
+    assert found["0.5"].wrong_promote == pytest.approx(0.025, abs=0.005)
     assert found["0.6"].wrong_promote is None
-    assert found["1.0"].promote.value == pytest.approx(0.8, abs=0.015)
+    assert found["1.0"].promote == pytest.approx(0.8, abs=0.015)
 
 
 def test_rates_add_up_and_errors_are_those_of_a_binomial(canary):
     for row in canary.rows:
         assert row.promote.count + row.continued.count + row.rollback.count == row.runs
-        assert row.promoted_by[-1] == pytest.approx(row.promote.value)
-        assert 0 <= row.treated.value <= row.units.value <= canary.units[-1]
-        assert row.share.value == pytest.approx(row.looks.value / 8)
+        assert row.promoted_by[-1] == pytest.approx(row.promote)
+        assert 0 <= row.treated <= row.units <= canary.units[-1]
+        assert row.share == pytest.approx(row.looks / 8)
         assert row.look_quantiles == tuple(sorted(row.look_quantiles, key=lambda q: 99 if q is None else q))
     assert canary["sparse counts"].runs == 1_000
     assert canary["no effect"].runs == RUNS
@@ -124,6 +125,20 @@ def test_a_rate_of_none_or_all_has_an_exact_bound():
         False, True, False,
     )  # fmt: skip
     assert average_of(np.array([3.0])).stderr == 0
+
+
+def test_rates_and_means_are_numbers_that_survive_copies(canary):
+    row = canary.row("no effect")
+    assert row is canary["no effect"]
+    assert row.rollback <= 0.05
+    assert f"{Rate(1, 8):.1%}" == "12.5%"
+    assert Rate(1, 8) == 0.125
+    assert json.dumps(Rate(1, 8)) == "0.125"
+    for number in (row.rollback, row.looks):
+        again = pickle.loads(pickle.dumps(number))
+        assert (type(again), again, again.stderr) == (type(number), number, number.stderr)
+    with pytest.raises(ValueError, match="`level` must be between 0 and 1; got 95"):
+        row.rollback.interval(95)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_rows_do_not_depend_on_each_other():
@@ -180,7 +195,7 @@ def test_json_is_strict_and_complete(canary):
     assert values["schema"] == "abkit.operating-characteristics/1"
     assert [row["scenario"]["name"] for row in values["rows"]] == [row.scenario.name for row in canary.rows]
     row = values["rows"][0]
-    assert row["promote"]["value"] == canary["no effect"].promote.value
+    assert row["promote"]["value"] == canary["no effect"].promote
     assert row["promote"]["low"] <= row["promote"]["value"] <= row["promote"]["high"]
     assert values["risk"]["false_promote_max"] == 0.025
 
@@ -278,7 +293,7 @@ def test_what_is_not_simulated_is_said():
 def test_covariates_are_checked_as_often_as_there_are_looks(scenario):
     metrics = {"revenue": ab.Mean("revenue", covariates=["before", "age"])}
     experiment = plan(metrics, ab.AnytimeValid(tune_at=8_000), quality=ab.Quality(alpha=0.02))
-    blocked = [run(experiment, scenario, looks=looks)["x"].blocked.value for looks in (1, 10)]
+    blocked = [run(experiment, scenario, looks=looks)["x"].blocked for looks in (1, 10)]
     assert abs(blocked[0] - 0.02) < 4.5 * math.sqrt(0.02 * 0.98 / RUNS) + 0.01
     assert 0.06 < blocked[1] < 0.2
 
