@@ -52,7 +52,7 @@ def rejection(at: Statistic, tail: Float64Array | float, *, both: bool = False) 
     bound = critical(tail, at.df)
     drift, bound, df = np.broadcast_arrays(at.drift, bound * at.scale, at.df)
     result = _beyond(drift, bound, df)
-    return np.minimum(result + _beyond(-drift, bound, df) if both else result, 1.0)  # rounding
+    return np.asarray(np.minimum(result + _beyond(-drift, bound, df) if both else result, 1.0))  # rounding
 
 
 def rejection_of_both(low: Statistic, high: Statistic, tail: Float64Array | float) -> Float64Array:
@@ -69,7 +69,7 @@ def rejection_of_both(low: Statistic, high: Statistic, tail: Float64Array | floa
     few = df < _LARGEST
     if few.any():
         result[few] = _over_chi(room_high[few], c_high[few], df[few], room_low[few])
-    return np.clip(result, 0.0, 1.0)
+    return np.asarray(np.clip(result, 0.0, 1.0))
 
 
 def _beyond(drift: Float64Array, bound: Float64Array, df: Float64Array) -> Float64Array:
