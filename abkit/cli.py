@@ -287,6 +287,8 @@ def _simulate(parsed: argparse.Namespace) -> int:
         found = operating_characteristics(
             experiment, scenarios, parsed.runs, np.random.default_rng(parsed.seed), **options
         )
+    except AbkitError:
+        raise
     except ValueError as error:
         raise PlanError(str(error)) from error
     if parsed.page:

@@ -19,6 +19,7 @@ from abkit.adapters._calendar import Calendar
 from abkit.adapters._checkpoints import Checkpoints, read_checkpoints
 from abkit.adapters._clock import Clock, make_clock, with_clock
 from abkit.adapters._frames import collect, engine_errors, open_log
+from abkit.adapters._profile import check_columns
 from abkit.adapters._progress import progress
 from abkit.adapters._trajectory import arrivals, timed_rows
 from abkit.errors import DataError
@@ -99,6 +100,7 @@ def _pooled(frame: Frame, request: Request) -> tuple[Frame, Request, tuple[str, 
     if request.exposure and request.exposure not in columns:
         notes = (f"the log has no column `{request.exposure}`: all of its rows count as exposed",)
         request = replace(request, exposure=None)
+    check_columns(dict(frame.collect_schema()), replace(request, variant=request.unit))
     variant = "variant"
     while variant in map(str.lower, columns):
         variant += "_"

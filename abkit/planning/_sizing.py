@@ -303,7 +303,7 @@ class Sizer:
         """The null's size in the scale of the effect that is looked for."""
         null = demand.truth(0.0)[1]
         size = abs(null.value * found.control) if isinstance(null, Relative) else abs(null)
-        return size / abs(found.control) if isinstance(demand.asked, Relative) else size
+        return size / (abs(found.control) or math.nan) if isinstance(demand.asked, Relative) else size
 
 
 def _too_much(sizer: Sizer) -> str:

@@ -24,6 +24,8 @@ from abkit.suffstats import CoMoments, Counts, Moments
 DAYS = 7.0
 #: Of how many units a mean and a standard deviation are taken to be; only ratios of numbers of units matter.
 NOMINAL = 1_000_000
+#: Units of which there is a variance.
+FEWEST = 2
 KINDS: dict[str, type[Counts | Moments | CoMoments]] = {kind.kind: kind for kind in (Counts, Moments, CoMoments)}
 
 
@@ -125,16 +127,26 @@ def _of_file(
 
 
 def _of_history(experiment: Experiment, history: History, per_week: float | None) -> Source:
-    metrics, notes = dict(experiment.metrics), tuple(history.notes)
+    metrics, notes, statistics = dict(experiment.metrics), tuple(history.notes), _with_spread(experiment, history)
     every = None if history.every is None else history.every / DAYS
     if every is None or per_week is not None:
         if every is not None:
             notes += ("units come as `units_per_week` says, not as in the history",)
-        return Source(metrics, history.statistics, (), every, per_week, notes)
+        return Source(metrics, statistics, (), every, per_week, notes)
     units = tuple(float(n) for n in history.units)
     rate = (units[-1] - (units[-2] if len(units) > 1 else 0.0)) / every
     notes += (f"units come as in the history, and after its {len(units) * every:.3g} weeks as in its last period",)
-    return Source(metrics, history.statistics, units, every, rate, notes)
+    return Source(metrics, statistics, units, every, rate, notes)
+
+
+def _with_spread(experiment: Experiment, history: History) -> tuple[dict[str, CoMoments], ...]:
+    """The statistics of each period without those of fewer units than a variance needs."""
+    last = history.statistics[-1]
+    for name in experiment.metrics:
+        n = int(last[name].n) if name in last else 0
+        if n < FEWEST:
+            raise DataError(f"the history has {n} unit{'s' * (n != 1)} of `{name}`; at least {FEWEST} are needed.")
+    return tuple({name: m for name, m in period.items() if m.n >= FEWEST} for period in history.statistics)
 
 
 def _of_report(experiment: Experiment, report: Report, per_week: float | None) -> Source:
@@ -199,8 +211,8 @@ def _statistics(name: str, metric: Metric, given: object) -> CoMoments:
         raise PlanError(f"`history.{name}` must be CoMoments of {needed} variables, {what}.")
     if not metric.covariates and not metric.pairs:  # what stands behind the outcomes would count as a covariate
         given = CoMoments(given.n, given.mean[:needed], given.m2[:needed, :needed], given.names[:needed])
-    if given.n < 2:
-        raise PlanError(f"`history.{name}` must have at least 2 units; got {given.n}.")
+    if given.n < FEWEST:
+        raise PlanError(f"`history.{name}` must have at least {FEWEST} units; got {given.n}.")
     rate = float(given.mean[0])
     if isinstance(metric, Proportion) and not 0 <= rate <= 1:
         raise PlanError(f"`history.{name}` must be a rate from 0 to 1; got {rate:g}.")

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 SHOWN_WEEKS = 12
 NAMED = 3
+#: So many times the baseline, a share is written with an exponent.
+TIMES = 10_000
 
 
 def planning_text(planning: Planning) -> str:
@@ -150,4 +152,6 @@ def _count(value: float | None) -> str:
 
 
 def _percent(value: float, digits: int = 2) -> str:
+    if abs(value) >= TIMES:
+        return f"{100 * value:.4g}%"
     return f"{100 * value:.{digits}f}".rstrip("0").rstrip(".") + "%"

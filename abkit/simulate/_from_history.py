@@ -48,7 +48,7 @@ def _drift(sizer: Sizer, demand: Demand, last: int) -> tuple[Drift, str]:
         size, why = (demand.size, "") if demand.size else sizer.detectable(demand, units)
         if size is None:
             raise ValueError(why)
-        effect = Relative(metric.sign * size) if isinstance(demand.asked, Relative) else metric.sign * size
+        effect = Relative(demand.way * size) if isinstance(demand.asked, Relative) else demand.way * size
         unit = _size(test.place(*pair, effect, 0.0))
         source = "its `mde`" if demand.size else f"what is shown with probability {demand.target:.4g} by the last look"
         said = f"1 is {source}, {_shown(effect)}"
