@@ -207,10 +207,15 @@ class Metric(ABC):
 
 def require_units(control: CoMoments, treatment: CoMoments) -> None:
     """Refuse variants too small for a variance, and for the slopes of the covariates."""
-    needed = 1 + max(len(control.names), 1)
+    needed = units_needed(control)
     for variant, n in (("control", control.n), ("treatment", treatment.n)):
         if n < needed:
             raise ValueError(f"the {variant} has {n} unit(s), and at least {needed} are needed")
+
+
+def units_needed(moments: CoMoments) -> int:
+    """The fewest units of a variant with which these statistics can be compared."""
+    return 1 + max(len(moments.names), 1)
 
 
 def _variable(covariate: Covariate) -> Variable:

@@ -16,6 +16,7 @@ from abkit.metrics import Metric, Paired, Proportion, Quantile, Rate, Ratio
 from abkit.planning._more import more_units
 from abkit.planning._planning import MetricPlan, Planning, RulePlan, both_scales
 from abkit.planning._sizing import Demand, Need, Sizer, asked_sizes, own_value
+from abkit.planning._solve import Unanswerable
 from abkit.planning._source import DAYS, read_source
 from abkit.planning._tests import Looks
 from abkit.sequential import AnytimeValid, FixedHorizon, GroupSequential
@@ -143,7 +144,7 @@ def _missed(sizer: Sizer, units: dict[str, int], weeks: float | None) -> float |
     for demand in _judged(sizer):
         try:
             chances[demand.role].append(1 - sizer.power_of(demand, units, demand.size or 0.0, when))
-        except ValueError:
+        except Unanswerable:
             chances[demand.role].append(1.0)
     roles = [demand.role for demand in sizer.demands.values()]
     if ("success" in roles and not chances["success"]) or len(chances["guardrail"]) < roles.count("guardrail"):
@@ -166,7 +167,7 @@ def _expected(sizer: Sizer, units: dict[str, int], weeks: float | None) -> float
             alone = [_stopping_units(sizer, demand, units, demand.size or 0.0, when) for demand in judged]
             return max(found for found in alone if found is not None)
         places = [sizer.place(demand, units, demand.size or 0.0, when) for demand in judged]
-    except ValueError:
+    except Unanswerable:
         return None
     missing = [sizer.test(demand, when).open_after(place) for demand, place in zip(judged, places, strict=True)]
     success = [at for at, demand in zip(missing, judged, strict=True) if demand.role == "success"]
@@ -235,8 +236,8 @@ def _solved(
         return detectable, power, rule.allocation, rule.weeks, solved, why or None
     try:
         power = sizer.power_of(demand, rule.allocation, size, when)
-    except ValueError as error:
-        return size, None, rule.allocation, rule.weeks, None, str(error).rstrip(".")
+    except Unanswerable as error:
+        return size, None, rule.allocation, rule.weeks, None, str(error)
     return size, power, rule.allocation, rule.weeks, "power", None
 
 

@@ -16,6 +16,7 @@ from abkit.errors import PlanError
 from abkit.experiment import Experiment
 from abkit.planning._more import More
 from abkit.planning._sizing import Sizer
+from abkit.planning._solve import Unanswerable
 from abkit.types import Relative
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ class Planning:
         try:
             demand = self.sizer.demands[metric]
             return self.sizer.power_of(demand, self.rule.allocation, size, self._when)
-        except (ValueError, ArithmeticError):
+        except Unanswerable:
             return None
 
     @property

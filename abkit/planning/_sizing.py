@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from abkit import _check, _tails
-from abkit.errors import AbkitError, PlanError
+from abkit.errors import PlanError
 from abkit.evidence import Effect
 from abkit.experiment import Experiment
-from abkit.metrics import Metric
+from abkit.metrics import Metric, Quantile
+from abkit.metrics._metric import units_needed
 from abkit.planning._rule import RuleShares, rule_shares, treatments_of
-from abkit.planning._solve import fewest, probit, smallest
+from abkit.planning._solve import Unanswerable, fewest, probit, smallest
 from abkit.planning._source import Source
 from abkit.planning._tests import Looks, Place, PlannedTest
 from abkit.suffstats import CoMoments
@@ -179,15 +180,15 @@ class Sizer:
         """The fewest units with which a demand is met."""
         try:
             return self.together([demand])
-        except (ValueError, AbkitError) as error:
-            return Need(None, None, reason=str(error).rstrip("."))
+        except Unanswerable as error:
+            return Need(None, None, reason=str(error))
 
     def together(self, demands: Sequence[Demand]) -> Need:
         """The fewest units with which each of several demands is met: the largest need, on the same statistics.
 
         Raises
         ------
-        ValueError
+        Unanswerable
             One of them cannot be met.
         """
         for weeks in self.periods():
@@ -224,23 +225,23 @@ class Sizer:
 
         Raises
         ------
-        ValueError
+        Unanswerable
             No number of them is enough; the message says why.
         """
         size = demand.size
         if size is None:
-            raise ValueError("no effect is named that it should find")
+            raise Unanswerable("no effect is named that it should find")
         if not size > 0:
             side = "never shown, however many units there are" if size == 0 else "on the wrong side: sizes are above 0"
-            raise ValueError(f"{'a margin' if demand.role == 'guardrail' else 'an effect'} of {size:g} is {side}")
+            raise Unanswerable(f"{'a margin' if demand.role == 'guardrail' else 'an effect'} of {size:g} is {side}")
         if not demand.target < 1:
-            raise ValueError(_too_much(self))
+            raise Unanswerable(_too_much(self))
         typical = self.place(demand, self.allocation.of_smallest(_TYPICAL), size, weeks)
         drift = float(typical.statistic.drift)
         if not drift > 0 or typical.apart == 0:
-            raise ValueError(self._never(demand, size, typical))
+            raise Unanswerable(self._never(demand, size, typical))
         if not self.test(demand, weeks).can_reject:
-            raise ValueError(f"at its share of alpha, {2 * demand.tail:.3g}, the monitor's bounds are never passed")
+            raise Unanswerable(f"at its share of alpha, {2 * demand.tail:.3g}, the monitor's bounds are never passed")
         bound = _tails.critical(demand.tail, math.inf) * float(typical.statistic.scale)
         guess = _TYPICAL * ((bound + max(probit(demand.target), 0.0)) / drift) ** 2
 
@@ -249,7 +250,7 @@ class Sizer:
 
         k = fewest(power_of, demand.target, self.least(demand), guess)
         if k is None:
-            raise ValueError("more units than can be counted would be needed")
+            raise Unanswerable("more units than can be counted would be needed")
         return k
 
     def _never(self, demand: Demand, size: float, at: Place) -> str:
@@ -262,7 +263,9 @@ class Sizer:
 
     def least(self, demand: Demand) -> int:
         """The fewest units of a variant that the test can have."""
-        return 2 + len(demand.metric.covariates)  # type: ignore[arg-type]  # a tuple once made
+        if demand.metric.pairs or isinstance(demand.metric, Quantile):
+            return 2
+        return units_needed(self.source.statistics[-1][demand.name])
 
     def periods(self) -> Iterator[float]:
         """When the periods of the history end, in weeks, where it is known how many units have come by then."""
@@ -282,8 +285,8 @@ class Sizer:
         try:
             guess = self._guess_size(demand, units, weeks)
             found = smallest(power_of, demand.target, guess)
-        except (ValueError, AbkitError) as error:
-            return None, str(error).rstrip(".")
+        except Unanswerable as error:
+            return None, str(error)
         return found, "" if found is not None else "no effect that there can be is found with this power by these units"
 
     def _guess_size(self, demand: Demand, units: Mapping[str, int], weeks: float) -> float:
@@ -294,8 +297,10 @@ class Sizer:
             reach /= abs(found.control) or math.nan
         beyond = 0.0 if demand.role == "guardrail" else self._edge(demand, found)
         if not 0 < reach + beyond < math.inf:
-            raise ValueError(
-                found.undefined if not reach > 0 else "the control's mean is zero, of which nothing is a share"
+            raise Unanswerable(
+                found.undefined.rstrip(".")
+                if not reach > 0
+                else "the control's mean is zero, of which nothing is a share"
             )
         return reach + beyond
 

@@ -13,6 +13,10 @@ _LOG_LARGEST = 340.0  # of sizes whose squares are finite
 _STEPS = 200
 
 
+class Unanswerable(Exception):  # noqa: N818 - an answer, not a fault
+    """There is no number; the message says why, as a sentence without its full stop."""
+
+
 def probit(power: float) -> float:
     """The normal deviate of a power, within what floating point can tell from 0 and 1."""
     return float(ndtri(min(max(power, 1e-300), 1 - 2.0**-53)))
@@ -59,7 +63,7 @@ def fewest(power_of: Callable[[int], float], target: float, least: int, guess: f
 def smallest(power_of: Callable[[float], float], target: float, guess: float) -> float | None:
     """The smallest size above 0 with this power; None where no size that can be has it.
 
-    `power_of` raises ValueError for a size that cannot be; all larger ones then cannot either.
+    `power_of` raises `Unanswerable` for a size that cannot be; all larger ones then cannot either.
     """
     from scipy.optimize import brentq
 
@@ -80,7 +84,7 @@ def _bracket(lack: Callable[[float], float], start: float) -> tuple[float, float
             return None
         try:
             value = lack(here)
-        except ValueError:
+        except Unanswerable:
             beyond = here
         else:
             low, high = (here, high) if value > 0 else (low, here)

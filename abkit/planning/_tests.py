@@ -17,6 +17,7 @@ from abkit.inference._quantile_effect import QuantileEffect
 from abkit.logs import Distribution
 from abkit.metrics import Metric
 from abkit.metrics._shifted import size_of
+from abkit.planning._solve import Unanswerable
 from abkit.planning._source import resized
 from abkit.power._exact_looks import Counts, bounds_of_counts
 from abkit.power._question import Question
@@ -26,6 +27,9 @@ from abkit.sequential._guard import FEWEST_UNITS
 from abkit.sequential._operating import Regions, Stopping
 from abkit.suffstats import CoMoments
 from abkit.types import Null, Relative
+
+#: A statistic whose mean lies so far beyond a bound passes it in any run.
+CERTAIN = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,7 @@ class PlannedTest:
 
         Raises
         ------
-        ValueError
+        Unanswerable
             An effect that the metric cannot have, or statistics that cannot be tested.
         """
         found, sample = self._effect(n_control, n_treatment, effect)
@@ -172,8 +176,12 @@ class PlannedTest:
                 n_control + n_treatment, min(n_control, n_treatment)
             )
         control = resized(moments, n_control)
-        treatment = metric.shifted(resized(moments, n_treatment), effect)
-        return metric.effect(control, treatment)[1], metric.sample(control, treatment)
+        try:
+            treatment = metric.shifted(resized(moments, n_treatment), effect)
+            found = metric.effect(control, treatment)[1]
+        except (ValueError, DataError) as error:
+            raise Unanswerable(str(error).rstrip(".")) from error
+        return found, metric.sample(control, treatment)
 
     def _of_quantiles(self, n_control: int, n_treatment: int, effect: Null) -> MeanEffect:
         """Two quantiles as normal estimates, with the standard errors that the history's units give."""
@@ -186,7 +194,7 @@ class PlannedTest:
         """The quantile, and the variance of its estimate for one unit; the shape of its confidence at the history."""
         found = self.metric.effect(self.statistics, self.statistics)[1]
         if not isinstance(found, QuantileEffect) or math.isinf(found.stderr):
-            raise DataError(f"the history has too few values beyond the quantile of `{self.name}`")
+            raise Unanswerable(f"the history has too few values beyond the quantile of `{self.name}`")
         return found.control, found.of_control.stderr**2 * int(self.statistics.n)
 
     def power(self, place: Place) -> float:
@@ -213,13 +221,15 @@ class PlannedTest:
 
     def stopping(self, place: Place) -> Stopping:
         """The chance of being shown, or the contrary, at each look."""
-        bounds = self.bounds(place)
+        bounds, shares = self.bounds(place), self.looks.shares
         if not math.isfinite(bounds[-1]):
             none = np.zeros(len(bounds))
             return Stopping(none, none, none)
+        first = int(np.argmax(np.isfinite(bounds)))
+        certain = (bounds[first] + CERTAIN) / math.sqrt(shares[first])
         upper, idle = tuple(bounds.tolist()), (-math.inf,) * len(bounds)
-        regions = Regions(self.looks.shares, upper, tuple(-bound for bound in upper), idle, 2)
-        return regions.stopping(np.array(float(place.statistic.drift)))
+        regions = Regions(shares, upper, tuple(-bound for bound in upper), idle, 2)
+        return regions.stopping(np.clip(place.statistic.drift, -certain, certain))
 
     def bounds(self, place: Place, *, all_looks: bool = True) -> Float64Array:
         """What the statistic, in units of the estimate's own standard error, must exceed at each look."""
@@ -260,7 +270,7 @@ def _located(effect: Effect, null: Null, way: float) -> Statistic:
     """The statistic in units of the estimate's own standard error, with that under the null as its scale."""
     drift = effect.statistic(null)
     if math.isnan(drift):
-        raise ValueError(effect.undefined)
+        raise Unanswerable(effect.undefined.rstrip("."))
     true = getattr(effect, "unpooled", None)
     scale = 1.0
     if true is not None and drift:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from abkit.errors import AbkitError
 from abkit.experiment import Experiment
 from abkit.metrics import Proportion
 from abkit.planning._sizing import Demand, Sizer, asked_sizes, own_value
+from abkit.planning._solve import Unanswerable
 from abkit.planning._source import read_source
 from abkit.planning._tests import Looks, Place
 from abkit.simulate._drift import Drift
@@ -29,11 +29,9 @@ def drifts_of_history(
             continue
         try:
             drifts[name], said = _drift(sizer, demand, units[-1])
-        except (ValueError, AbkitError) as error:
-            drifts[name], said = (
-                assumed[name],
-                f"the history does not tell, an effect of 1 is assumed as without: {error}",
-            )
+        except Unanswerable as error:
+            drifts[name] = assumed[name]
+            said = f"the history does not tell, an effect of 1 is assumed as without: {error}"
         notes.append(f"`{name}`: {said}")
     return drifts, notes
 
@@ -47,7 +45,7 @@ def _drift(sizer: Sizer, demand: Demand, last: int) -> tuple[Drift, str]:
     if demand.role != "guardrail":
         size, why = (demand.size, "") if demand.size else sizer.detectable(demand, units)
         if size is None:
-            raise ValueError(why)
+            raise Unanswerable(why)
         effect = Relative(demand.way * size) if isinstance(demand.asked, Relative) else demand.way * size
         unit = _size(test.place(*pair, effect, 0.0))
         source = "its `mde`" if demand.size else f"what is shown with probability {demand.target:.4g} by the last look"
