@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections.abc import Callable
 from functools import reduce
 from operator import add
@@ -141,6 +142,16 @@ def test_files_without_variants_too(engine: Any, timed: pd.DataFrame, tmp_path: 
     assert (len(found.units), found.every) == (3, 7.0)
     only = read_history(engine(bare.drop(columns="ts"), tmp_path), plan().request())
     assert (only.units, only.every) == ((bare["user"].nunique(),), None)
+
+
+def test_a_csv_of_times_with_a_zone_needs_no_other_package(
+    timed: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pytz", None)  # type: ignore[arg-type]
+    bare = timed[timed["seen"]].drop(columns=["seen", "variant"])
+    expected = read_history(as_csv(bare, tmp_path), plan().request())
+    zoned = read_history(as_csv(bare.assign(ts=bare["ts"].dt.tz_localize("UTC")), tmp_path), plan().request())
+    assert (zoned.units, zoned.every) == (expected.units, expected.every)
 
 
 def test_without_times_there_is_one_entry(timed: pd.DataFrame) -> None:
