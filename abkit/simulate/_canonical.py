@@ -8,8 +8,9 @@ share the control's. A margin is a shift of z.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ from abkit.simulate._scenario import Scenario
 
 #: Runs that are held at once.
 _BLOCK = 20_000
+_T = TypeVar("_T", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -85,9 +87,35 @@ def simulate_canonical(
     -------
     Runs
     """
+    return simulate_alike(plan, [scenario], looks=looks, drifts=drifts, runs=runs, rng=rng)[0]
+
+
+def simulate_alike(
+    plan: Experiment,
+    scenarios: Sequence[Scenario],
+    *,
+    looks: npt.ArrayLike,
+    drifts: Mapping[str, Drift],
+    runs: int,
+    rng: np.random.Generator,
+) -> list[Runs]:
+    """The same in several scenarios with the same noise, `noise_of`, which is drawn once for all of them.
+
+    Each has the runs that it would have alone.
+    """
     runs = _check.count("runs", runs, 1)
-    world = _world(plan, scenario, course_of(plan, scenario, looks), dict(drifts))
-    blocks = [_block(world, min(_BLOCK, runs - start), rng) for start in range(0, runs, _BLOCK)]
+    worlds = [_world(plan, scenario, course_of(plan, scenario, looks), dict(drifts)) for scenario in scenarios]
+    blocks = [_block(worlds, min(_BLOCK, runs - start), rng) for start in range(0, runs, _BLOCK)]
+    return [_joined(parts) for parts in zip(*blocks, strict=True)]
+
+
+def noise_of(scenario: Scenario) -> tuple[object, ...]:
+    """All of a scenario that the noise of its runs depends on."""
+    shares = None if scenario.allocation is None else tuple(sorted(scenario.allocation.items()))
+    return scenario.correlation, scenario.autocorrelation, scenario.ramp, shares
+
+
+def _joined(blocks: Sequence[Runs]) -> Runs:
     return Runs(*(np.concatenate([getattr(block, field.name) for block in blocks]) for field in fields(Runs)))
 
 
@@ -165,31 +193,41 @@ def _root(metrics: int, correlation: float) -> Float64Array:
     return other * np.eye(metrics) + along
 
 
-def _block(world: _World, runs: int, rng: np.random.Generator) -> Runs:
-    result, open_runs = _no_runs(runs), np.arange(runs)
-    noise = np.zeros((runs, world.spread.shape[1], len(world.root)))
-    sums, counts = np.zeros_like(noise), np.zeros((runs, len(world.course.variants)))
-    steps = np.sqrt(np.diff(world.spread, axis=0, prepend=0.0))
+def _block(worlds: list[_World], runs: int, rng: np.random.Generator) -> list[Runs]:
+    """Runs of worlds that have their noise in common; runs are the last axis, along which vectors are long."""
+    alike = worlds[0]
+    variants, metrics = len(alike.course.variants), alike.mean.shape[1]
+    results, open_runs = [_no_runs(runs) for _ in worlds], [np.arange(runs)] * len(worlds)
+    noise = np.zeros((alike.spread.shape[1], len(alike.root), runs))
+    sums, counts = np.zeros_like(noise), np.zeros((variants, runs))
+    steps = np.sqrt(np.diff(alike.spread, axis=0, prepend=0.0))
     for k, step in enumerate(steps):
-        noise = _next(world, k, noise, rng)
-        sums += noise * step[:, None]
-        counts += _arrivals(world.course, k, len(counts), rng)
-        found = _found(world, k, sums, counts)
-        going = _record(result, open_runs, found, counts, k + 1, last=k + 1 == len(steps))
-        if not len(going):
+        noise = _next(alike, k, noise, rng)
+        sums += noise * step[:, None, None]
+        counts += _arrivals(alike.course, k, runs, rng).T
+        deviates = _deviates(alike, k, sums)
+        broken = _ratio_broken(alike, counts.T) | _unbalanced(alike, deviates[metrics:])
+        for i, world in enumerate(worlds):
+            here = open_runs[i]
+            if len(here):
+                found = _found(world, k, _of(deviates[:metrics], here), _of(broken, here))
+                going = _record(results[i], here, found, _of(counts, here).T, k + 1, last=k + 1 == len(steps))
+                open_runs[i] = here[going] if len(going) < len(here) else here
+        if not any(map(len, open_runs)):
             break
-        if len(going) < len(open_runs):
-            open_runs, counts = open_runs[going], counts[going]
-            noise, sums = noise[going], sums[going]
-    return result
+    return results
 
 
-def _found(world: _World, look: int, sums: Float64Array, counts: Float64Array) -> Verdicts:
+def _of(values: npt.NDArray[_T], chosen: npt.NDArray[np.intp]) -> npt.NDArray[_T]:
+    """Those of the chosen runs, which rise."""
+    return values if len(chosen) == values.shape[-1] else values.take(chosen, axis=-1)
+
+
+def _found(world: _World, look: int, noise: Float64Array, broken: npt.NDArray[np.bool_]) -> Verdicts:
     """What the rule says at a look."""
-    noise, metrics = _deviates(world, look, sums), world.mean.shape[1]
-    z = world.mean[look] + noise[:, :metrics]
-    broken = _ratio_broken(world, counts) | _unbalanced(world, noise[:, metrics:])
-    return world.rule.verdicts(z, z + world.to_null[look], world.up[look], world.down[look], broken)
+    z = world.mean[look][..., None] + noise
+    zero, null = (np.moveaxis(values, 2, 0) for values in (z, z + world.to_null[look][..., None]))
+    return world.rule.verdicts(zero, null, world.up[look], world.down[look], broken)
 
 
 def _no_runs(runs: int) -> Runs:
@@ -212,8 +250,8 @@ def _record(
 
 def _next(world: _World, look: int, before: Float64Array, rng: np.random.Generator) -> Float64Array:
     """The noise that a look adds, of variance 1."""
-    fresh = rng.standard_normal(before.shape) @ world.root
-    rho = world.autocorrelation
+    fresh = world.root @ rng.standard_normal(before.shape)
+    rho = world.autocorrelation[:, None]
     return fresh if not look or not rho.any() else rho * before + np.sqrt(1 - rho * rho) * fresh
 
 
@@ -228,13 +266,13 @@ def _arrivals(course: Course, look: int, runs: int, rng: np.random.Generator) ->
 
 
 def _deviates(world: _World, look: int, sums: Float64Array) -> Float64Array:
-    """Noise of z, shape (runs, metrics, treatments); nan where there are no units."""
+    """Noise of z, shape (columns, treatments, runs); nan where there are no units."""
     root = np.sqrt(world.course.information[look])
-    if sums.shape[1] == 1:
-        return np.moveaxis(sums / root, 1, 2)
+    if len(sums) == 1:
+        return np.asarray(np.moveaxis(sums, 0, 1) / root[:, None])
     n = world.course.n[look]
-    means = sums / np.where(n > 0, n, np.nan)[:, None]
-    return np.moveaxis((means[:, 1:] - means[:, :1]) * root[:, None], 1, 2)
+    means = sums / np.where(n > 0, n, np.nan)[:, None, None]
+    return np.asarray(np.moveaxis(means[1:] - means[:1], 0, 1) * root[:, None], order="C")
 
 
 def _ratio_broken(world: _World, counts: Float64Array) -> npt.NDArray[np.bool_]:
@@ -259,9 +297,9 @@ def _ratio_broken(world: _World, counts: Float64Array) -> npt.NDArray[np.bool_]:
 
 def _unbalanced(world: _World, covariates: Float64Array) -> npt.NDArray[np.bool_]:
     """Whether a set of covariates, given as deviates that no release moves, is seen to differ."""
-    found, first = np.zeros(len(covariates), dtype=np.bool_), 0
+    found, first = np.zeros(covariates.shape[-1], dtype=np.bool_), 0
     for size in world.covariates:
-        distance = np.sum(covariates[:, first : first + size] ** 2, axis=1)
-        found |= np.any(distance > chdtri(size, world.plan.quality.alpha), axis=1)
+        distance = np.sum(covariates[first : first + size] ** 2, axis=0)
+        found |= np.any(distance > chdtri(size, world.plan.quality.alpha), axis=0)
         first += size
     return found

@@ -12,7 +12,7 @@ from abkit import _check
 from abkit._check import Float64Array
 from abkit.decision import risk_of
 from abkit.experiment import Experiment, as_experiment
-from abkit.simulate._canonical import Runs, simulate_canonical
+from abkit.simulate._canonical import Runs, noise_of, simulate_alike
 from abkit.simulate._characteristics import Characteristics, OperatingCharacteristics
 from abkit.simulate._critical import notes_on_bounds
 from abkit.simulate._on_counts import simulate_counts
@@ -23,8 +23,10 @@ from abkit.simulate._scenario import Scenario, allocation_of, default_scenarios
 from abkit.simulate._setting import Setting, make_setting
 
 QUANTILES = (0.1, 0.5, 0.9)
-#: Runs on counts, each different pair of which is tested.
-MOST_ON_COUNTS = 1_000
+#: Runs on counts, each different pair of which is tested, and on sums, each batch of which is drawn.
+MOST_ON_COUNTS, MOST_ON_SUMS = 1_000, 5_000
+#: Runs of scenarios with the same noise that are held at once.
+HELD = 1_000_000
 JOINT, SUMS, COUNTS = "joint distribution", "sums of logs", "counts of events"
 
 
@@ -50,7 +52,7 @@ def operating_characteristics(  # noqa: PLR0913 - what a simulation may take, on
     scenarios : Scenario or list of Scenario, optional
         The worlds. By default those of `default_scenarios`.
     runs : int
-        How many experiments a scenario, at least 1. Scenarios of rare events take 1,000 at most.
+        How many experiments a scenario, at least 1. Scenarios of rare events take 1,000 at most, those on sums 5,000.
     rng : numpy.random.Generator
         Draws everything. The same state gives the same bytes; a scenario's row does not depend on the others.
     history : table, path, or statistics, optional
@@ -81,6 +83,9 @@ def operating_characteristics(  # noqa: PLR0913 - what a simulation may take, on
     see independent increments, the z-statistics of all metrics, treatments and looks are drawn from their joint
     distribution [1]_. Autocorrelated noise, late or duplicate rows, units in two variants and missing variants are
     simulated as the sums of normal values that a log would have; rare events as counts, by the plan's own test.
+
+    Scenarios that differ in their effects or drift only are run on the same noise. Each row is right by itself; their
+    differences are known better than their errors, as of separate runs, would say.
 
     Without a history, an effect of 1 is the one that its metric's own test shows with the power per test that the rule
     needs: beta is shared by the guardrails and one success metric [2]_. Every success metric then has the same z, and
@@ -115,14 +120,16 @@ def operating_characteristics(  # noqa: PLR0913 - what a simulation may take, on
         raise TypeError(f"`rng` must be a numpy.random.Generator; got {_check.show(rng)}.")
     chosen = _chosen(experiment, scenarios)
     setting = make_setting(experiment, units, looks, power, history)
-    seed, rows = int(rng.integers(2**63)), []
-    for number, scenario in enumerate(chosen, 1):
-        with progress(f"scenario {number} of {len(chosen)}, {scenario.name}, {runs:,} runs"):
-            rows.append(_row(setting, scenario, runs, seed))
+    seed, found = int(rng.integers(2**63)), dict[str, Characteristics]()
+    for alike in _alike(chosen, max(HELD // runs, 1)):
+        last = len(found) + len(alike)
+        with progress(f"scenarios {len(found) + 1} to {last} of {len(chosen)}, {alike[-1].name}, {runs:,} runs"):
+            found |= {row.scenario.name: row for row in _rows(setting, alike, runs, seed)}
+    rows = tuple(found[scenario.name] for scenario in chosen)
     risk = risk_of(experiment, len(allocation_of(experiment)) - 1)
     drifts = {name: drift.unit for name, drift in setting.drifts.items()}
     notes = (*setting.notes, *notes_on_bounds(experiment, setting.drifts))
-    return OperatingCharacteristics(experiment, tuple(rows), setting.units, risk, float(power), drifts, notes)
+    return OperatingCharacteristics(experiment, rows, setting.units, risk, float(power), drifts, notes)
 
 
 def _chosen(plan: Experiment, scenarios: object) -> tuple[Scenario, ...]:
@@ -142,18 +149,27 @@ def _chosen(plan: Experiment, scenarios: object) -> tuple[Scenario, ...]:
     return chosen
 
 
-def _row(setting: Setting, scenario: Scenario, runs: int, seed: int) -> Characteristics:
-    """One scenario, from a generator of its own."""
-    rng = np.random.default_rng([seed, zlib.crc32(scenario.name.encode())])
-    if scenario.events is not None:
-        runs = min(runs, MOST_ON_COUNTS)
-        return _summary(setting, scenario, COUNTS, simulate_counts(setting, scenario, runs, rng))
-    if scenario.on_logs:
-        return _summary(setting, scenario, SUMS, simulate_sums(setting, scenario, runs, rng))
-    found = simulate_canonical(
-        setting.plan, scenario, looks=setting.units, drifts=dict(setting.drifts), runs=runs, rng=rng
-    )
-    return _summary(setting, scenario, JOINT, found)
+def _alike(chosen: tuple[Scenario, ...], most: int) -> list[list[Scenario]]:
+    """Scenarios that can be run on the same noise, at most so many at once; the others one by one."""
+    groups: dict[tuple[object, ...], list[list[Scenario]]] = {}
+    for scenario in chosen:
+        parts = groups.setdefault((scenario.name,) if scenario.on_logs else noise_of(scenario), [[]])
+        parts.append([scenario]) if len(parts[-1]) == most else parts[-1].append(scenario)
+    return [part for parts in groups.values() for part in parts]
+
+
+def _rows(setting: Setting, alike: list[Scenario], runs: int, seed: int) -> list[Characteristics]:
+    """Those of scenarios with the same noise, whose generator depends on nothing else."""
+    first = alike[0]
+    source = first.name if first.on_logs else repr(noise_of(first))
+    rng = np.random.default_rng([seed, zlib.crc32(source.encode())])
+    if first.events is not None:
+        return [_summary(setting, first, COUNTS, simulate_counts(setting, first, min(runs, MOST_ON_COUNTS), rng))]
+    if first.on_logs:
+        return [_summary(setting, first, SUMS, simulate_sums(setting, first, min(runs, MOST_ON_SUMS), rng))]
+    drifts = dict(setting.drifts)
+    each = simulate_alike(setting.plan, alike, looks=setting.units, drifts=drifts, runs=runs, rng=rng)
+    return [_summary(setting, scenario, JOINT, found) for scenario, found in zip(alike, each, strict=True)]
 
 
 def _summary(setting: Setting, scenario: Scenario, how: str, found: Runs) -> Characteristics:
