@@ -159,7 +159,8 @@ class Sizer:
         if key not in self._tests:
             statistics = self.source.known_at(weeks)[demand.name]
             shared = demand.way, demand.tail, self.looks, demand.at_any
-            self._tests[key] = PlannedTest(demand.name, demand.metric, statistics, *shared)
+            valued = self.source.valued_at(weeks).get(demand.name, 1.0)
+            self._tests[key] = PlannedTest(demand.name, demand.metric, statistics, *shared, valued)
         return self._tests[key]
 
     @cached_property
@@ -198,7 +199,7 @@ class Sizer:
         return self._at(demands, math.inf)
 
     def _is_met(self, demand: Demand, units: Mapping[str, int], weeks: float) -> bool:
-        if min(units.values()) < self.least(demand) or not (demand.size or 0) > 0:
+        if min(units.values()) < self.least(demand, weeks) or not (demand.size or 0) > 0:
             return False
         return self.power_of(demand, units, demand.size or 0.0, weeks) >= demand.target
 
@@ -236,19 +237,20 @@ class Sizer:
             raise Unanswerable(f"{'a margin' if demand.role == 'guardrail' else 'an effect'} of {size:g} is {side}")
         if not demand.target < 1:
             raise Unanswerable(_too_much(self))
-        typical = self.place(demand, self.allocation.of_smallest(_TYPICAL), size, weeks)
+        many = max(_TYPICAL, self.least(demand, weeks))
+        typical = self.place(demand, self.allocation.of_smallest(many), size, weeks)
         drift = float(typical.statistic.drift)
         if not drift > 0 or typical.apart == 0:
             raise Unanswerable(self._never(demand, size, typical))
         if not self.test(demand, weeks).can_reject:
             raise Unanswerable(f"at its share of alpha, {2 * demand.tail:.3g}, the monitor's bounds are never passed")
         bound = _tails.critical(demand.tail, math.inf) * float(typical.statistic.scale)
-        guess = _TYPICAL * ((bound + max(probit(demand.target), 0.0)) / drift) ** 2
+        guess = many * ((bound + max(probit(demand.target), 0.0)) / drift) ** 2
 
         def power_of(k: int) -> float:
             return self.power_of(demand, self.allocation.of_smallest(k), size, weeks)
 
-        k = fewest(power_of, demand.target, self.least(demand), guess)
+        k = fewest(power_of, demand.target, self.least(demand, weeks), guess)
         if k is None:
             raise Unanswerable("more units than can be counted would be needed")
         return k
@@ -261,11 +263,11 @@ class Sizer:
             return f"an effect of {size:g} lies on the edge of what is tested, and is never shown"
         return f"an effect of {size:g} does not exceed the smallest gain that counts, the margin of {demand.name!r}"
 
-    def least(self, demand: Demand) -> int:
+    def least(self, demand: Demand, weeks: float = math.inf) -> int:
         """The fewest units of a variant that the test can have."""
-        if demand.metric.pairs or isinstance(demand.metric, Quantile):
-            return 2
-        return units_needed(self.source.statistics[-1][demand.name])
+        alike = demand.metric.pairs or isinstance(demand.metric, Quantile)
+        with_value = 2 if alike else units_needed(self.source.statistics[-1][demand.name])
+        return math.ceil(with_value / self.test(demand, weeks).valued)
 
     def periods(self) -> Iterator[float]:
         """When the periods of the history end, in weeks, where it is known how many units have come by then."""
@@ -276,7 +278,7 @@ class Sizer:
         """The smallest effect (of a guardrail, margin) that these units show with the power asked, or why none."""
         if not demand.target < 1:
             return None, _too_much(self)
-        if min(units.values()) < self.least(demand):
+        if min(units.values()) < self.least(demand, weeks):
             return None, f"a variant has {min(units.values())} unit(s), which is too few for a test"
 
         def power_of(size: float) -> float:

@@ -34,7 +34,8 @@ class Source:
     """Cumulative statistics at the end of each period, and the units that had come by then.
 
     `every` is a period's length in weeks. `per_week` is what comes after the periods, or throughout where `units` is
-    empty; None is unknown. `measured` are the plan's metrics as the statistics can answer them.
+    empty; None is unknown. `measured` are the plan's metrics as the statistics can answer them. `valued` are the
+    shares of units of which a metric has a value, like `statistics`; all of them where nothing is said.
     """
 
     measured: dict[str, Metric]
@@ -44,6 +45,7 @@ class Source:
     per_week: float | None = None
     notes: tuple[str, ...] = ()
     report: Report | None = None
+    valued: tuple[dict[str, float], ...] = ({},)
 
     @property
     def ends(self) -> float:
@@ -80,6 +82,10 @@ class Source:
         """The statistics at the end of that period; of what has none through time, the last ones."""
         return {**self.statistics[-1], **self.statistics[self.period(weeks)]}
 
+    def valued_at(self, weeks: float) -> dict[str, float]:
+        """The shares of units with a value at the end of that period."""
+        return {**self.valued[-1], **self.valued[min(self.period(weeks), len(self.valued) - 1)]}
+
 
 def read_source(experiment: Experiment, history: object, time: str | None, units_per_week: float | None) -> Source:
     """From a log or its history, a summary or the file of one, or the report of the running experiment."""
@@ -104,7 +110,8 @@ def _of_log(experiment: Experiment, log: object, time: str | None) -> History:
         if "`every`" not in str(error):
             raise
         raise PlanError(
-            f"`time` must name a column of dates or times; got {time!r}, of numbers without a unit."
+            f"`time` must name a column of dates or times; got {time!r}, of numbers, whose unit nobody said. Convert it "
+            "before, such as by pandas.to_datetime, or leave `time` out and give `units_per_week`."
         ) from None
 
 
@@ -128,15 +135,16 @@ def _of_file(
 
 def _of_history(experiment: Experiment, history: History, per_week: float | None) -> Source:
     metrics, notes, statistics = dict(experiment.metrics), tuple(history.notes), _with_spread(experiment, history)
+    valued = tuple(_valued(period, n) for period, n in zip(statistics, history.units, strict=True))
     every = None if history.every is None else history.every / DAYS
     if every is None or per_week is not None:
         if every is not None:
             notes += ("units come as `units_per_week` says, not as in the history",)
-        return Source(metrics, statistics, (), every, per_week, notes)
+        return Source(metrics, statistics, (), every, per_week, notes, valued=valued)
     units = tuple(float(n) for n in history.units)
     rate = (units[-1] - (units[-2] if len(units) > 1 else 0.0)) / every
     notes += (f"units come as in the history, and after its {len(units) * every:.3g} weeks as in its last period",)
-    return Source(metrics, statistics, units, every, rate, notes)
+    return Source(metrics, statistics, units, every, rate, notes, valued=valued)
 
 
 def _with_spread(experiment: Experiment, history: History) -> tuple[dict[str, CoMoments], ...]:
@@ -147,6 +155,10 @@ def _with_spread(experiment: Experiment, history: History) -> tuple[dict[str, Co
         if n < FEWEST:
             raise DataError(f"the history has {n} unit{'s' * (n != 1)} of `{name}`; at least {FEWEST} are needed.")
     return tuple({name: m for name, m in period.items() if m.n >= FEWEST} for period in history.statistics)
+
+
+def _valued(statistics: Mapping[str, CoMoments], units: int) -> dict[str, float]:
+    return {name: min(int(moments.n) / units, 1.0) for name, moments in statistics.items()}
 
 
 def _of_report(experiment: Experiment, report: Report, per_week: float | None) -> Source:
@@ -160,7 +172,9 @@ def _of_report(experiment: Experiment, report: Report, per_week: float | None) -
             raise DataError(f"the report has no units of `{name}` to plan with.")
         pooled[name] = found[-1] if metric.pairs else sum(found[1:], found[0])
     notes = ("variances are those of all variants pooled, blind to which unit was treated",)
-    return Source(dict(experiment.metrics), (pooled,), (), None, per_week, notes, report)
+    units = sum(group.units for group in groups)
+    valued = {} if any(metric.pairs for metric in experiment.metrics.values()) else _valued(pooled, units)
+    return Source(dict(experiment.metrics), (pooled,), (), None, per_week, notes, report, (valued,))
 
 
 def _of_summary(experiment: Experiment, given: Mapping[Any, Any], per_week: float | None) -> Source:
@@ -208,7 +222,10 @@ def _statistics(name: str, metric: Metric, given: object) -> CoMoments:
         given = CoMoments(given.n, np.array([given.mean]), np.array([[given.m2]]), ("value",))
     if len(given.names) < needed:
         what = "(control, treatment) of the same units" if metric.pairs else "numerator and denominator"
-        raise PlanError(f"`history.{name}` must be CoMoments of {needed} variables, {what}.")
+        raise PlanError(
+            f"`history.{name}` must be CoMoments of {needed} variables, {what}: a mean and an sd do not "
+            "tell how these vary together. Give them as `CoMoments.to_dict` writes them, or give a log."
+        )
     if not metric.covariates and not metric.pairs:  # what stands behind the outcomes would count as a covariate
         given = CoMoments(given.n, given.mean[:needed], given.m2[:needed, :needed], given.names[:needed])
     if given.n < FEWEST:

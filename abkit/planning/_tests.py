@@ -134,6 +134,8 @@ class PlannedTest:
         When it is looked at.
     at_any : bool
         Whether it is enough at any of the looks; else it must be shown at the last one.
+    valued : float
+        The share of units of which there is a value; what units are counted in is all of them.
     """
 
     name: str
@@ -143,6 +145,7 @@ class PlannedTest:
     tail: float
     looks: Looks
     at_any: bool
+    valued: float = 1.0
 
     def place(self, n_control: int, n_treatment: int, effect: Null, null: Null) -> Place:
         """Where the statistic lies.
@@ -152,7 +155,8 @@ class PlannedTest:
         Unanswerable
             An effect that the metric cannot have, or statistics that cannot be tested.
         """
-        found, sample = self._effect(n_control, n_treatment, effect)
+        pair = self._with_value(n_control), self._with_value(n_treatment)
+        found, sample = self._effect(*pair, effect)
         reference = found if isinstance(self.looks.monitor, FixedHorizon) else found.normal()
         statistic = _located(reference, null, self.way)
         apart = math.inf
@@ -162,12 +166,15 @@ class PlannedTest:
         if sample.counts is None or not isinstance(self.looks.monitor, AnytimeValid):
             return Place(statistic, sample, apart)
         counts = Counts(found.control, found.treatment, *_as_number(null))
-        exact = ExactLooks(self.looks.monitor, (n_control, n_treatment), counts, self.way, self.tail)
+        exact = ExactLooks(self.looks.monitor, pair, counts, self.way, self.tail)
         return Place(statistic, sample, apart, exact)
 
     def effect(self, n_control: int, n_treatment: int) -> Effect:
         """What the test is of where there is no treatment effect."""
-        return self._effect(n_control, n_treatment, 0.0)[0]
+        return self._effect(self._with_value(n_control), self._with_value(n_treatment), 0.0)[0]
+
+    def _with_value(self, n: int) -> int:
+        return n if self.valued == 1 else math.floor(n * self.valued + 1e-9)
 
     def _effect(self, n_control: int, n_treatment: int, effect: Null) -> tuple[Effect, Sample]:
         metric, moments = self.metric, self.statistics

@@ -77,8 +77,12 @@ def test_an_effect_by_week_is_what_the_plan_finds_by_then(log: pd.DataFrame) -> 
 def test_the_history_answers_at_the_first_period_that_is_long_enough() -> None:
     """Units become more alike from week to week here, so the weeks that were long enough decide."""
     spread = (10.0, 4.0, 2.0)
-    statistics = tuple({"m": ab.CoMoments(100, np.array([5.0]), np.array([[99 * sd**2]]), ("m",))} for sd in spread)
-    history = History((1000, 1500, 1800), statistics, 7.0)
+    units = (1000, 1500, 1800)
+    statistics = tuple(
+        {"m": ab.CoMoments(n, np.array([5.0]), np.array([[(n - 1) * sd**2]]), ("m",))}
+        for n, sd in zip(units, spread, strict=True)
+    )
+    history = History(units, statistics, 7.0)
     found = plan(MEAN).plan(history, mde=0.5)
     alone = [plan(MEAN).plan({"m": {"mean": 5.0, "sd": sd}}, mde=0.5).rule.units for sd in spread]
     assert alone[1] > 1500

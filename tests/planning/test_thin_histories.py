@@ -79,3 +79,22 @@ def test_the_harm_that_is_watched_is_on_its_own_side() -> None:
     pooled = 0.99
     z = 0.01 / np.sqrt(2 * pooled * (1 - pooled) / 10_000)
     assert found.drifts["m"] == pytest.approx(z, rel=0.1)
+
+
+def test_units_without_a_value_are_needed_too() -> None:
+    """Of every second unit nothing is known of m: twice the units must come for as many values."""
+    rng = np.random.default_rng(1)
+    values = rng.normal(10, 4, 400)
+    some = np.full(800, np.nan)
+    some[::2] = values
+    metric = ab.Mean("m", mde=1.0, missing="drop")
+    all_known = plan(m=metric).plan(pd.DataFrame({"u": range(400), "m": values}))
+    days = pd.date_range("2025-01-06", periods=800, freq="50min")
+    half = plan(m=metric).plan(pd.DataFrame({"u": range(800), "m": some, "when": days}))
+    assert all_known.rule.units is not None
+    assert half.rule.units is not None
+    assert abs(half.rule.units - 2 * all_known.rule.units) <= 4
+    log = pd.DataFrame({"u": range(800), "m": some})
+    alone = plan(m=metric).plan({"m": ab.Moments.from_sample(values)}, weeks=1, units_per_week=400)
+    found = plan(m=metric).plan(log, weeks=1, units_per_week=800).metric("m")
+    assert found.power == pytest.approx(alone.metric("m").power, rel=1e-3)
