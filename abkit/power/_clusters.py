@@ -9,7 +9,7 @@ import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.power._means import baseline_size, means_model
+from abkit.power._means import means_model, unit_of_effects
 from abkit.power._question import Common, numbers, question, shown
 from abkit.power._result import NoSolution, PowerResult
 from abkit.power._solve import answer
@@ -101,7 +101,7 @@ def clusters(  # noqa: PLR0913
     size = numbers("cluster_size", cluster_size, 1, open_low=False)
     effect = design_effect(numbers("icc", icc, 0, 1, open_low=False), size, numbers("cv", cv, 0, open_low=False))
     root = np.sqrt(effect / size)
-    unit = baseline_size(baseline, relative=asked.relative)
+    unit = unit_of_effects(baseline, relative=asked.relative)
     model = means_model(asked, "welch" if test == "t" else "z", control * root, treatment * root, unit)
     few = test == "t" and asked.monitor is None
     assumed = (

@@ -13,7 +13,7 @@ from scipy.special import ndtr
 from abkit import _check, _tails
 from abkit._check import Float64Array
 from abkit.inference._dunnett import ManyToOne, _spreads
-from abkit.power._means import baseline_size
+from abkit.power._means import unit_of_effects
 from abkit.power._question import Common, numbers, question
 from abkit.power._result import NoSolution, PowerResult
 from abkit.power._solve import Model, answer
@@ -120,7 +120,7 @@ def many_variants(  # noqa: PLR0913
         raise ValueError("`margin` must be a difference for many variants, and not relative.")
     control = numbers("sd", sd, 0)
     treatment = control if sd_treatment is None else numbers("sd_treatment", sd_treatment, 0)
-    unit = baseline_size(baseline, relative=asked.relative)
+    unit = np.abs(unit_of_effects(baseline, relative=asked.relative))
 
     way = _Way(moved if count != "each" else 1, count == "all", asked.alternative, correction)
 

@@ -66,7 +66,7 @@ def two_means(
     Student's test of normal values with one variance, n_C + n_T - 2 degrees of freedom; for Welch's test nearly so,
     with the degrees of freedom of Satterthwaite at the true variances, which for equal variances and sizes are the
     same. Two one-sided tests share one estimated standard error (Owen's Q). Against a relative margin the contrast is
-    T - (1 + null) C, so that the baseline's own noise counts; against no margin a relative effect is just another unit.
+    T - C - null |C|, so that the baseline's own noise counts; against no margin a relative effect is just another unit.
 
     Use `test="z"` where units are many. Not for skewed values of few units: simulate the test itself.
 
@@ -89,14 +89,14 @@ def two_means(
     asked, mde = question(mde, common)
     control = numbers("sd", sd, 0)
     treatment = control if sd_treatment is None else numbers("sd_treatment", sd_treatment, 0)
-    unit = baseline_size(baseline, relative=asked.relative)
+    unit = unit_of_effects(baseline, relative=asked.relative)
     return answer("two_means", asked, means_model(asked, test, control, treatment, unit), n=n, mde=mde, power=power)
 
 
 def means_model(
     asked: Question, test: str, control: Float64Array, treatment: Float64Array, unit: Float64Array
 ) -> Model:
-    """Two means of independent units with these standard deviations; effects are in this unit."""
+    """Two means of independent units with these standard deviations; effects are in this unit's size."""
     few = test != "z" and asked.monitor is None
 
     def at(
@@ -108,10 +108,10 @@ def means_model(
         sd_t: Float64Array,
         unit: Float64Array,
     ) -> Statistic:
-        weight = control_weight(asked, null)
+        weight = control_weight(asked, null, unit)
         error_c, error_t = np.abs(weight) * sd_c / np.sqrt(n_c), sd_t / np.sqrt(n_t)
         error = np.hypot(error_c, error_t)
-        drift = (mde - null) * unit / error
+        drift = (mde - null) * np.abs(unit) / error
         if not few:
             return Statistic(drift)
         if test == "student":
@@ -121,23 +121,23 @@ def means_model(
         return Statistic(drift, 1.0, satterthwaite(error_c / error, n_c - 1, error_t / error, n_t - 1))
 
     def best_ratio(
-        n: Float64Array, _: Float64Array, null: Float64Array, sd_c: Float64Array, sd_t: Float64Array, *__: Float64Array
+        n: Float64Array, _: Float64Array, null: Float64Array, sd_c: Float64Array, sd_t: Float64Array, unit: Float64Array
     ) -> Float64Array:
-        return np.asarray(sd_t / (control_weight(asked, null) * sd_c) + 0 * n)
+        return np.asarray(sd_t / (np.abs(control_weight(asked, null, unit)) * sd_c) + 0 * n)
 
     return Model(at, (control, treatment, unit), best_ratio, _ASSUMED[test if few else "z"], fewest=2.0 * few)
 
 
-def baseline_size(baseline: object, *, relative: bool) -> Float64Array:
-    """The size of the control's mean where effects are shares of it, else 1."""
+def unit_of_effects(baseline: object, *, relative: bool) -> Float64Array:
+    """The control's value where effects are shares of its size, else 1."""
     if not relative:
         return np.asarray(1.0)
     if baseline is None:
         raise ValueError("`baseline` must be given where effects are relative: the control's mean.")
-    size = np.abs(numbers("baseline", baseline))
-    if not np.all(size > 0):
+    unit = numbers("baseline", baseline)
+    if not np.all(unit != 0):
         raise ValueError("`baseline` must not be 0 where effects are relative; got 0.")
-    return size
+    return unit
 
 
 def satterthwaite(share_c: Float64Array, df_c: Float64Array, share_t: Float64Array, df_t: Float64Array) -> Float64Array:
@@ -145,9 +145,9 @@ def satterthwaite(share_c: Float64Array, df_c: Float64Array, share_t: Float64Arr
     return np.asarray(1 / (share_c**4 / df_c + share_t**4 / df_t))
 
 
-def control_weight(asked: Question, null: Float64Array) -> Float64Array | float:
-    """The control's weight in the contrast that a relative null tests."""
-    return 1 + null if asked.relative else 1.0
+def control_weight(asked: Question, null: Float64Array, unit: Float64Array) -> Float64Array | float:
+    """The control's weight in the contrast that a relative null tests: T - C - null |C|."""
+    return 1 + np.sign(unit) * null if asked.relative else 1.0
 
 
 _ASSUMED = {

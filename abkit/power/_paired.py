@@ -8,7 +8,7 @@ import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.power._means import baseline_size, control_weight
+from abkit.power._means import control_weight, unit_of_effects
 from abkit.power._question import Common, numbers, question
 from abkit.power._result import NoSolution, PowerResult
 from abkit.power._solve import Model, answer
@@ -68,7 +68,7 @@ def paired(  # noqa: PLR0913
     -----
     For normal differences the statistic is noncentral t [1]_ with n - 1 degrees of freedom and drift
     (mde - null) sqrt(n) / sd_d, where sd_d^2 = s_C^2 + s_T^2 - 2 r s_C s_T. Against a relative margin the contrast is
-    T - (1 + null) C, as in `paired_test`. Not for skewed differences of few pairs: simulate the test itself.
+    T - C - null |C|, as in `paired_test`. Not for skewed differences of few pairs: simulate the test itself.
 
     References
     ----------
@@ -86,7 +86,7 @@ def paired(  # noqa: PLR0913
     asked, mde = question(mde, common)
     if asked.ratio is None or np.any(asked.ratio != 1):
         raise ValueError("`ratio` must be left out for pairs: each has one unit of either variant.")
-    unit = baseline_size(baseline, relative=asked.relative)
+    unit = unit_of_effects(baseline, relative=asked.relative)
     of_values = correlation is not None
     control = numbers("sd", sd, 0)
     if of_values:
@@ -110,10 +110,10 @@ def paired(  # noqa: PLR0913
         alike: Float64Array,
         unit: Float64Array,
     ) -> Statistic:
-        weighed = control_weight(asked, null) * sd_c
-        # the signs of the two are the same, but for a null below -1
+        weighed = control_weight(asked, null, unit) * sd_c
+        # the signs of the two are the same, but for a loss of more than the baseline
         spread = np.sqrt((sd_t - weighed) ** 2 + 2 * (1 - alike) * weighed * sd_t)
-        drift = (mde - null) * unit * np.sqrt(n_c) / spread
+        drift = (mde - null) * np.abs(unit) * np.sqrt(n_c) / spread
         return Statistic(drift, 1.0, n_c - 1) if few else Statistic(drift)
 
     def best_ratio(n: Float64Array, *_: Float64Array) -> Float64Array:

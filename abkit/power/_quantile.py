@@ -10,7 +10,7 @@ from scipy.special import ndtri
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.power._means import baseline_size
+from abkit.power._means import control_weight, unit_of_effects
 from abkit.power._question import Common, numbers, question
 from abkit.power._result import NoSolution, PowerResult
 from abkit.power._solve import Model, answer
@@ -106,11 +106,7 @@ def quantile(  # noqa: PLR0913
     control = numbers("density", at_quantile, 0)
     treatment = control if density_treatment is None else numbers("density_treatment", density_treatment, 0)
     spread = np.sqrt(numbers("design_effect", design_effect, 0) * (q * (1 - q)))
-    unit = baseline_size(baseline, relative=asked.relative)
-    unit = np.copysign(unit, numbers("baseline", baseline)) if asked.relative else unit
-
-    def weight(null: Float64Array, unit: Float64Array) -> Float64Array | float:
-        return 1 + np.sign(unit) * null if asked.relative else 1.0
+    unit = unit_of_effects(baseline, relative=asked.relative)
 
     def at(
         n_c: Float64Array,
@@ -121,7 +117,7 @@ def quantile(  # noqa: PLR0913
         sd_t: Float64Array,
         unit: Float64Array,
     ) -> Statistic:
-        noise = (weight(null, unit) * sd_c) ** 2 / n_c + sd_t**2 / n_t
+        noise = (control_weight(asked, null, unit) * sd_c) ** 2 / n_c + sd_t**2 / n_t
         return Statistic((mde - null) * np.abs(unit) / np.sqrt(noise))
 
     def best_ratio(
@@ -132,7 +128,7 @@ def quantile(  # noqa: PLR0913
         sd_t: Float64Array,
         unit: Float64Array,
     ) -> Float64Array:
-        return np.asarray(sd_t / (np.abs(weight(null, unit)) * sd_c) + 0 * (mde + unit))
+        return np.asarray(sd_t / (np.abs(control_weight(asked, null, unit)) * sd_c) + 0 * (mde + unit))
 
     model = Model(at, (spread / control, spread / treatment, unit), best_ratio, (_ASSUMED,), fewest=1.0)
     return answer("quantile", asked, model, n=n, mde=mde, power=power)

@@ -131,7 +131,7 @@ def _poisson(asked: Question, parameters: tuple[Float64Array, ...]) -> Model:
     ) -> tuple[Float64Array, Float64Array]:
         rate, unit, over, *_ = rest
         of_c, of_t, moved = n_c * over, n_t * over, rate + mde * unit
-        weight = control_weight(asked, null)
+        weight = control_weight(asked, null, unit)
         true = moved / of_t + weight * weight * rate / of_c
         restricted = _ratio_variance if asked.relative else _difference_variance
         return np.sqrt(restricted(of_c, rate, of_t, moved, null)), np.sqrt(true)

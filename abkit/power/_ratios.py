@@ -8,7 +8,7 @@ from typing import Unpack
 import numpy as np
 
 from abkit._check import Float64Array
-from abkit.power._means import baseline_size, satterthwaite
+from abkit.power._means import control_weight, satterthwaite, unit_of_effects
 from abkit.power._question import Common, Question, numbers, question
 from abkit.power._result import NoSolution, PowerResult
 from abkit.power._solve import Model, answer
@@ -94,7 +94,7 @@ def two_ratios(  # noqa: PLR0913
         numbers("sd_denominator", sd_denominator, 0, open_low=False),
     )
     alike = numbers("correlation", correlation, -1, 1)
-    size = baseline_size(baseline, relative=asked.relative)
+    unit = unit_of_effects(baseline, relative=asked.relative)
 
     def spread(value: Float64Array, mean: Float64Array, *spreads: Float64Array) -> Float64Array:
         sd_y, sd_d, alike = spreads
@@ -103,13 +103,13 @@ def two_ratios(  # noqa: PLR0913
             np.hypot(sd_y * np.sqrt((1 - alike) * (1 + alike)), value * sd_d - alike * sd_y) / np.abs(mean)
         )
 
-    def sds(mde: Float64Array, rate: Float64Array, size: Float64Array, *rest: Float64Array) -> tuple[Float64Array, ...]:
-        return spread(rate, *rest), spread(rate + mde * size, *rest)
+    def sds(mde: Float64Array, rate: Float64Array, unit: Float64Array, *rest: Float64Array) -> tuple[Float64Array, ...]:
+        return spread(rate, *rest), spread(rate + mde * np.abs(unit), *rest)
 
     return answer(
         "two_ratios",
         asked,
-        linear_model(asked, sds, (rate, size, mean, spread_y, spread_d, alike), _ASSUMED),
+        linear_model(asked, sds, (rate, unit, mean, spread_y, spread_d, alike), _ASSUMED),
         n=n,
         mde=mde,
         power=power,
@@ -121,24 +121,21 @@ def linear_model(
 ) -> Model:
     """Welch's test of two means whose standard deviations are `sds(mde, value, unit of effects, ...)`."""
 
-    def weight(null: Float64Array, value: Float64Array) -> Float64Array | float:
-        """The control's weight in the contrast that is tested: shares are of the size of its value."""
-        return 1 + null * np.sign(value) if asked.relative else 1.0
-
     def at(
         n_c: Float64Array, n_t: Float64Array, mde: Float64Array, null: Float64Array, *rest: Float64Array
     ) -> Statistic:
         sd_c, sd_t = sds(mde, *rest)
-        error_c, error_t = np.abs(weight(null, rest[0])) * sd_c / np.sqrt(n_c), sd_t / np.sqrt(n_t)
+        weight = control_weight(asked, null, rest[1])
+        error_c, error_t = np.abs(weight) * sd_c / np.sqrt(n_c), sd_t / np.sqrt(n_t)
         error = np.hypot(error_c, error_t)
-        drift = (mde - null) * rest[1] / error
+        drift = (mde - null) * np.abs(rest[1]) / error
         if asked.monitor is not None:
             return Statistic(drift)
         return Statistic(drift, 1.0, satterthwaite(error_c / error, n_c - 1, error_t / error, n_t - 1))
 
     def best_ratio(n: Float64Array, mde: Float64Array, null: Float64Array, *rest: Float64Array) -> Float64Array:
         sd_c, sd_t = sds(mde, *rest)
-        return np.asarray(sd_t / (np.abs(weight(null, rest[0])) * sd_c) + 0 * n)
+        return np.asarray(sd_t / (np.abs(control_weight(asked, null, rest[1])) * sd_c) + 0 * n)
 
     return Model(at, parameters, best_ratio, (assumed,), fewest=0.0 if asked.monitor is not None else 2.0)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.power._means import baseline_size, control_weight, satterthwaite
+from abkit.power._means import control_weight, satterthwaite, unit_of_effects
 from abkit.power._question import Common, numbers, question, shown
 from abkit.power._result import NoSolution, PowerResult
 from abkit.power._solve import Model, answer
@@ -80,7 +80,7 @@ def regression(  # noqa: PLR0913
     covariates [2]_; what the estimated variance has in excess of the true one, as the slopes of the variants differ by
     chance, is counted to first order. Degrees of freedom by Satterthwaite from n - k - 1 of each variant. With one
     covariate and many units this is CUPED: (1 - r^2) times the units. Against a relative margin the contrast is
-    T - (1 + null) C of the adjusted values, whose pooled covariate mean is random too.
+    T - C - null |C| of the adjusted values, whose pooled covariate mean is random too.
 
     Not for covariates that the treatment changes. With skewed covariates of few units, simulate.
 
@@ -103,7 +103,7 @@ def regression(  # noqa: PLR0913
     control = numbers("sd", sd, 0)
     treatment = control if sd_treatment is None else numbers("sd_treatment", sd_treatment, 0)
     explained = _explained(r2, correlation, k)
-    unit = baseline_size(baseline, relative=asked.relative)
+    unit = unit_of_effects(baseline, relative=asked.relative)
     few = test == "t" and asked.monitor is None
 
     def at(  # noqa: PLR0913, PLR0917
@@ -116,10 +116,10 @@ def regression(  # noqa: PLR0913
         explained: Float64Array,
         unit: Float64Array,
     ) -> Statistic:
-        weight = control_weight(asked, null)
+        weight = control_weight(asked, null, unit)
         share_c, share_t = n_c / (n_c + n_t), n_t / (n_c + n_t)
         # in units of the treatment's standard deviation, so that squares neither overflow nor vanish
-        ratio, drift = sd_c / sd_t, (mde - null) * (unit / sd_t)
+        ratio, drift = sd_c / sd_t, (mde - null) * (np.abs(unit) / sd_t)
         slope, reach = share_c + share_t * ratio, share_c + weight * share_t
         rest = 1 - explained
         noise_c = (weight**2 * ratio**2 * rest + explained * (weight * ratio - slope * reach) ** 2) / n_c
@@ -136,9 +136,14 @@ def regression(  # noqa: PLR0913
         return Statistic(drift / error, np.sqrt(1 + excess / error**2), df)
 
     def best_ratio(
-        n: Float64Array, _: Float64Array, null: Float64Array, sd_c: Float64Array, sd_t: Float64Array, *__: Float64Array
+        n: Float64Array,
+        _: Float64Array,
+        null: Float64Array,
+        sd_c: Float64Array,
+        sd_t: Float64Array,
+        *rest: Float64Array,
     ) -> Float64Array:
-        return np.asarray(sd_t / (control_weight(asked, null) * sd_c) + 0 * n)
+        return np.asarray(sd_t / (np.abs(control_weight(asked, null, rest[-1])) * sd_c) + 0 * n)
 
     many = f"{k} covariate{'s' if k > 1 else ''} explain{'s' if k == 1 else ''} {shown(explained)} of the variance"
     assumed = "t, adjusted with slopes within each variant" if few else "adjusted; normal, so many units"

@@ -94,10 +94,18 @@ def test_relative_margins_count_the_noise_of_the_baseline():
 
     expected = 0.7**2 * (1 + 0.8**2) * (norm.ppf(0.975) + norm.ppf(0.85)) ** 2 / 0.2**2
     assert found.n_control == pytest.approx(expected, rel=1e-12)
-    below_zero = two_means(
-        hypothesis="non-inferiority", margin=ab.relative(0.2), baseline=-50, sd=35, power=0.85, alpha=0.025, test="z"
-    )
-    assert below_zero.n_control == found.n_control
+
+
+def test_relative_margins_below_zero_are_shares_of_the_size():
+    # T - C > -0.2 |C| is T - 1.2 C > 0 where C is below zero, which has more noise than T - 0.8 C
+    asked = {"hypothesis": "non-inferiority", "margin": ab.relative(0.2), "sd": 35, "power": 0.85, "test": "z"}
+    below, upwards = two_means(baseline=-50, **asked), two_means(baseline=50, **asked)
+    assert below.n_control == pytest.approx(upwards.n_control * (1 + 1.2**2) / (1 + 0.8**2), rel=1e-12)
+    both = two_means(baseline=[-50, 50], **asked)
+    np.testing.assert_allclose(both.n_control, [below.n_control, upwards.n_control], rtol=1e-12)
+    best = two_means(baseline=-50, ratio="best", **asked)
+    assert best.n_treatment / best.n_control == pytest.approx(1 / 1.2)
+    assert ab.power.clusters(baseline=-50, icc=0, cluster_size=1, **asked).n_control == below.n_control
 
 
 def test_equivalence_is_owens_q():

@@ -15,15 +15,16 @@ def test_the_differences_of_correlated_values():
     assert by_values.n_treatment == by_values.n_control
 
 
+@pytest.mark.parametrize("baseline", [10.0, -10.0])
 @pytest.mark.parametrize("mde", [0.0, 0.05])
-def test_a_relative_margin_is_that_of_paired_test(mde):
+def test_a_relative_margin_is_that_of_paired_test(mde, baseline):
     """Simulated: the very test, against a margin of a tenth of the baseline."""
     rng, runs, n = np.random.default_rng(4), 1500, 25
     planned = paired(
-        n=n, mde=mde, sd=2.0, correlation=0.7, baseline=10, hypothesis="non-inferiority", margin=ab.relative(0.1)
+        n=n, mde=mde, sd=2.0, correlation=0.7, baseline=baseline, hypothesis="non-inferiority", margin=ab.relative(0.1)
     ).power
     covariance = 4 * np.array([[1, 0.7], [0.7, 1]])
-    pairs = rng.multivariate_normal([10, 10 * (1 + mde)], covariance, (runs, n))
+    pairs = rng.multivariate_normal([baseline, baseline + 10 * mde], covariance, (runs, n))
     null = ab.relative(-0.1)
     found = [ab.paired_test(*draw.T, alternative="greater", null=null).pvalue <= 0.05 for draw in pairs]
     assert np.mean(found) == pytest.approx(planned, abs=4 * (planned * (1 - planned) / runs) ** 0.5)

@@ -18,15 +18,16 @@ def test_many_units_need_what_is_not_explained():
 
 
 @pytest.mark.parametrize(
-    ("n_c", "n_t", "k", "r2", "relative"),
-    [(8, 8, 1, 0.5, False), (12, 40, 3, 0.7, False), (60, 30, 2, 0.8, True), (400, 400, 1, 0.3, True)],
+    ("n_c", "n_t", "k", "r2", "baseline"),
+    [(8, 8, 1, 0.5, 0), (12, 40, 3, 0.7, 0), (60, 30, 2, 0.8, 1), (400, 400, 1, 0.3, 1), (60, 30, 2, 0.8, -1)],
 )
-def test_what_is_planned_is_what_is_tested(n_c, n_t, k, r2, relative):
-    rng, runs = np.random.default_rng(11), 1200
+def test_what_is_planned_is_what_is_tested(n_c, n_t, k, r2, baseline):
+    """Without a baseline a difference, else a relative margin."""
+    rng, runs, relative = np.random.default_rng(11), 1200, baseline != 0
     margin = 0.3 if relative else 0.0
     size = 3.0 * ((1 - r2) * (1 / n_c + 1 / n_t)) ** 0.5
     mde = size - margin
-    given = {"hypothesis": "non-inferiority", "margin": ab.relative(margin), "baseline": 1.0} if relative else {}
+    given = {"hypothesis": "non-inferiority", "margin": ab.relative(margin), "baseline": baseline} if relative else {}
     asked = {"ratio": n_t / n_c, "r2": r2, "covariates": k, "sd": 1.0, **given}
     planned = regression(n=n_c, mde=mde, **asked).power
     metric = ab.Mean("y", covariates=[f"x{i}" for i in range(k)])
@@ -37,7 +38,7 @@ def test_what_is_planned_is_what_is_tested(n_c, n_t, k, r2, relative):
         return CoMoments.from_sample(np.column_stack([y, x]), ["y", *metric.covariates], "units")
 
     def rejects() -> bool:
-        effect = metric.effect(statistics(n_c, 1.0), statistics(n_t, 1.0 + mde))[1]
+        effect = metric.effect(statistics(n_c, baseline), statistics(n_t, baseline + mde))[1]
         null, way = (ab.relative(-margin), "greater") if relative else (0.0, "two-sided")
         return effect.pvalue(null, way) <= 0.05
 
