@@ -30,6 +30,7 @@ from abkit.simulate._scenario import Scenario
 #: Runs that are held at once.
 _BLOCK = 20_000
 _T = TypeVar("_T", bound=np.generic)
+_Counts = Float64Array | npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -106,7 +107,7 @@ def simulate_alike(
     runs = _check.count("runs", runs, 1)
     worlds = [_world(plan, scenario, course_of(plan, scenario, looks), dict(drifts)) for scenario in scenarios]
     blocks = [_block(worlds, min(_BLOCK, runs - start), rng) for start in range(0, runs, _BLOCK)]
-    return [_joined(parts) for parts in zip(*blocks, strict=True)]
+    return [joined(parts) for parts in zip(*blocks, strict=True)]
 
 
 def noise_of(scenario: Scenario) -> tuple[object, ...]:
@@ -115,7 +116,8 @@ def noise_of(scenario: Scenario) -> tuple[object, ...]:
     return scenario.correlation, scenario.autocorrelation, scenario.ramp, shares
 
 
-def _joined(blocks: Sequence[Runs]) -> Runs:
+def joined(blocks: Sequence[Runs]) -> Runs:
+    """Blocks of runs as one."""
     return Runs(*(np.concatenate([getattr(block, field.name) for block in blocks]) for field in fields(Runs)))
 
 
@@ -197,7 +199,7 @@ def _block(worlds: list[_World], runs: int, rng: np.random.Generator) -> list[Ru
     """Runs of worlds that have their noise in common; runs are the last axis, along which vectors are long."""
     alike = worlds[0]
     variants, metrics = len(alike.course.variants), alike.mean.shape[1]
-    results, open_runs = [_no_runs(runs) for _ in worlds], [np.arange(runs)] * len(worlds)
+    results, open_runs = [no_runs(runs) for _ in worlds], [np.arange(runs)] * len(worlds)
     noise = np.zeros((alike.spread.shape[1], len(alike.root), runs))
     sums, counts = np.zeros_like(noise), np.zeros((variants, runs))
     steps = np.sqrt(np.diff(alike.spread, axis=0, prepend=0.0))
@@ -211,7 +213,7 @@ def _block(worlds: list[_World], runs: int, rng: np.random.Generator) -> list[Ru
             here = open_runs[i]
             if len(here):
                 found = _found(world, k, _of(deviates[:metrics], here), _of(broken, here))
-                going = _record(results[i], here, found, _of(counts, here).T, k + 1, last=k + 1 == len(steps))
+                going = record(results[i], here, found, _of(counts, here).T, k + 1, last=k + 1 == len(steps))
                 open_runs[i] = here[going] if len(going) < len(here) else here
         if not any(map(len, open_runs)):
             break
@@ -230,13 +232,14 @@ def _found(world: _World, look: int, noise: Float64Array, broken: npt.NDArray[np
     return world.rule.verdicts(zero, null, world.up[look], world.down[look], broken)
 
 
-def _no_runs(runs: int) -> Runs:
+def no_runs(runs: int) -> Runs:
+    """So many without any verdict yet."""
     whole, zeros = np.zeros(runs, dtype=np.intp), np.zeros(runs)
     return Runs(np.zeros(runs, dtype=np.int8), whole, whole - 1, zeros > 0, zeros, zeros.copy())
 
 
-def _record(
-    result: Runs, open_runs: npt.NDArray[np.intp], found: Verdicts, counts: Float64Array, look: int, *, last: bool
+def record(
+    result: Runs, open_runs: npt.NDArray[np.intp], found: Verdicts, counts: _Counts, look: int, *, last: bool
 ) -> npt.NDArray[np.intp]:
     """Write down the runs that end at a look; the places of those that go on."""
     result.blocked[open_runs] |= found.blocked
@@ -277,21 +280,24 @@ def _deviates(world: _World, look: int, sums: Float64Array) -> Float64Array:
 
 def _ratio_broken(world: _World, counts: Float64Array) -> npt.NDArray[np.bool_]:
     """Whether the sample ratio is off, or nothing can be said of it."""
-    course, alpha = world.course, world.plan.quality.alpha
-    total = counts.sum(axis=1)
-    broken = np.asarray(total == 0)
-    if not course.counted or any(metric.pairs for metric in world.plan.metrics.values()):
-        return broken
-    expected = total[:, None] * course.planned
+    if not world.course.counted or any(metric.pairs for metric in world.plan.metrics.values()):
+        return np.asarray(counts.sum(axis=1) == 0)
+    return ratio_broken(world.plan, counts, world.course.planned)
+
+
+def ratio_broken(plan: Experiment, counts: _Counts, shares: Float64Array) -> npt.NDArray[np.bool_]:
+    """Whether the plan's own check of the sample ratio fails, or has no units; `counts`: (runs, variants)."""
+    alpha, total = plan.quality.alpha, counts.sum(axis=1)
+    broken, expected = np.asarray(total == 0), total[:, None] * shares
     statistic = np.sum((counts - expected) ** 2 / np.where(expected > 0, expected, 1.0), axis=1)
-    if isinstance(world.plan.monitor, FixedHorizon):
-        df = len(course.planned) - 1
+    if isinstance(plan.monitor, FixedHorizon):
+        df = len(shares) - 1
         near = np.flatnonzero(statistic > 0.999 * chdtri(df, alpha))  # elsewhere its digits do not matter
         broken[near] |= chdtrc(df, statistic[near]) < alpha
         return broken
     # no log evidence exceeds the largest log likelihood ratio, nor that the chi-square statistic
     near = np.flatnonzero(statistic > -math.log(alpha))
-    broken[near] |= log_evidence(counts[near], course.planned) > -math.log(alpha)
+    broken[near] |= log_evidence(counts[near], shares) > -math.log(alpha)
     return broken
 
 

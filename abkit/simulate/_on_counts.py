@@ -15,9 +15,8 @@ from abkit.evidence import Sample
 from abkit.inference._score_effect import ScoreEffect
 from abkit.sequential import AnytimeValid
 from abkit.sequential._two_proportions import two_proportions_effect
-from abkit.simulate._canonical import Runs
+from abkit.simulate._canonical import Runs, joined, no_runs, record
 from abkit.simulate._course import Course, course_of
-from abkit.simulate._on_logs import Record, joined
 from abkit.simulate._rule import Rule
 from abkit.simulate._scenario import Scenario
 from abkit.simulate._setting import Setting
@@ -67,22 +66,22 @@ def _world(setting: Setting, scenario: Scenario) -> _World:
 
 
 def _block(world: _World, runs: int, rng: np.random.Generator) -> Runs:
-    record = Record(runs)
+    result, open_runs = no_runs(runs), np.arange(runs)
     counts = np.zeros((runs, *world.rates.shape), dtype=np.int64)
     seen = np.zeros(world.units.shape[1], dtype=np.int64)
-    healthy = np.zeros(runs, dtype=np.bool_)
     for k, units in enumerate(world.units):
         counts = counts + rng.binomial((units - seen)[:, None], world.rates, size=counts.shape)
         seen = units
-        zero, null, up = _deviates(world, k, counts, record.open)
-        found = world.rule.verdicts(zero, null, up, up, healthy)
-        record.add(found, k + 1, np.broadcast_to(units, (runs, len(units))), last=k == len(world.units) - 1)
-    return record.runs
+        zero, null, up = _deviates(world, k, counts[open_runs])
+        found = world.rule.verdicts(zero, null, up, up, np.zeros(len(open_runs), dtype=np.bool_))
+        exposed = np.broadcast_to(units, (len(open_runs), len(units)))
+        open_runs = open_runs[record(result, open_runs, found, exposed, k + 1, last=k == len(world.units) - 1)]
+        if not len(open_runs):
+            break
+    return result
 
 
-def _deviates(
-    world: _World, look: int, counts: _Ints, open_runs: npt.NDArray[np.bool_]
-) -> tuple[Float64Array, Float64Array, Float64Array]:
+def _deviates(world: _World, look: int, counts: _Ints) -> tuple[Float64Array, Float64Array, Float64Array]:
     """From zero and from each null, shape (runs, metrics, treatments), and the critical values of this look."""
     runs, variants, metrics = counts.shape
     zero, null = np.full((2, runs, metrics, variants - 1), np.nan)
@@ -92,11 +91,11 @@ def _deviates(
         for m, role in enumerate(roles):
             levels = _levels(world, role)
             up[: len(levels), m, t] = _criticals(world, look, levels)
-            pairs = counts[open_runs][:, [0, t + 1], m]
+            pairs = counts[:, [0, t + 1], m]
             of = {0.0} if role == "quality" else {float(world.nulls[m])} | ({0.0} if role == "success" else set())
             found = {value: world.signs[m] * _against(world, look, t, pairs, value, levels[0]) for value in of}
-            zero[open_runs, m, t] = found.get(0.0, np.nan)
-            null[open_runs, m, t] = found.get(float(world.nulls[m]), np.nan)
+            zero[:, m, t] = found.get(0.0, np.nan)
+            null[:, m, t] = found.get(float(world.nulls[m]), np.nan)
     return zero, null, up
 
 

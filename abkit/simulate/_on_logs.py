@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import chdtrc, chdtri, ndtri, stdtr
+from scipy.special import chdtri, ndtri, stdtr
 
 from abkit._check import Float64Array
-from abkit.experiment import Experiment
 from abkit.sequential import FixedHorizon
-from abkit.sequential._srm_sequence import log_evidence
-from abkit.simulate._canonical import Runs, _covariates
+from abkit.simulate._canonical import Runs, _covariates, joined, no_runs, ratio_broken, record
 from abkit.simulate._course import Course, course_of
 from abkit.simulate._critical import critical_deviates
-from abkit.simulate._rule import Rule, Verdicts
+from abkit.simulate._rule import Rule
 from abkit.simulate._scenario import BATCHES, Scenario
 from abkit.simulate._setting import Setting
 
 #: Runs that are held at once.
 BLOCK = 5_000
+#: Degrees of freedom from which a series stands for the distribution of t.
+_MANY = 50
 _Ints = npt.NDArray[np.int64]
 _Bools = npt.NDArray[np.bool_]
 
@@ -43,38 +43,19 @@ def simulate_sums(setting: Setting, scenario: Scenario, runs: int, rng: np.rando
     up, down = critical_deviates(plan, rule, course, drifts, nothing, nothing)
     blocks = []
     for start in range(0, runs, BLOCK):
-        sums, record = Sums(setting, scenario, course, min(BLOCK, runs - start), rng), Record(min(BLOCK, runs - start))
+        size = min(BLOCK, runs - start)
+        sums, block, open_runs = Sums(setting, scenario, course, size, rng), no_runs(size), np.arange(size)
         for k, units in enumerate(setting.units):
             sums.up_to(units)
             found = rule.verdicts(*sums.deviates(), up[k], down[k], sums.broken())
-            record.add(found, k + 1, sums.units, last=units == setting.last)
-        blocks.append(record.runs)
+            going = record(block, open_runs, found, sums.units, k + 1, last=units == setting.last)
+            if not len(going):
+                break
+            if len(going) < len(open_runs):
+                open_runs = open_runs[going]
+                sums.keep(going)
+        blocks.append(block)
     return joined(blocks)
-
-
-def joined(blocks: list[Runs]) -> Runs:
-    """Blocks of runs as one."""
-    return Runs(*(np.concatenate([getattr(block, field.name) for block in blocks]) for field in fields(Runs)))
-
-
-class Record:
-    """The first verdict of each run that ends it."""
-
-    def __init__(self, runs: int) -> None:
-        self.open = np.ones(runs, dtype=np.bool_)
-        whole, zeros = np.zeros(runs, dtype=np.intp), np.zeros(runs)
-        self.runs = Runs(
-            np.zeros(runs, dtype=np.int8), whole, whole - 1, np.zeros(runs, dtype=np.bool_), zeros, zeros.copy()
-        )
-
-    def add(self, found: Verdicts, look: int, units: _Ints, *, last: bool) -> None:
-        """What the rule says at a look, of all runs."""
-        self.runs.blocked[self.open] |= found.blocked[self.open]
-        ended = self.open if last else self.open & (found.verdict != 0)
-        self.runs.verdict[ended], self.runs.variant[ended] = found.verdict[ended], found.variant[ended]
-        self.runs.look[ended] = look
-        self.runs.units[ended], self.runs.treated[ended] = units[ended].sum(axis=1), units[ended, 1:].sum(axis=1)
-        self.open = self.open & ~ended
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -83,6 +64,9 @@ class _Totals:
 
     sums: Float64Array
     squares: Float64Array
+
+    def of(self, chosen: npt.NDArray[np.intp]) -> _Totals:
+        return _Totals(self.sums[chosen], self.squares[chosen])
 
     def add(self, other: _Totals, factor: float = 1.0) -> None:
         np.add(self.sums, factor * other.sums, out=self.sums)
@@ -122,11 +106,16 @@ class Sums:
             self._arrive(end - self.arrived, (self.arrived + end) / 2 / self.setting.last)
             self.arrived = end
 
+    def keep(self, chosen: npt.NDArray[np.intp]) -> None:
+        """Go on with these runs only."""
+        self.units, self.twice, self.noise = self.units[chosen], self.twice[chosen], self.noise[chosen]
+        self.seen, self.late = self.seen.of(chosen), self.late.of(chosen)
+
     def deviates(self) -> tuple[Float64Array, Float64Array]:
         """From zero and from each metric's null, shape (runs, metrics, treatments); nan where there are no data."""
         found, df = self._statistics()
         if isinstance(self.setting.plan.monitor, FixedHorizon):
-            found = [np.copysign(-ndtri(stdtr(df, -np.abs(t))), t) for t in found]
+            found = [_normal(t, df) for t in found]
         zero, null = (values[..., : self.metrics].transpose(0, 2, 1) for values in found)
         return zero, null
 
@@ -214,14 +203,19 @@ class Sums:
         return np.concatenate([[1 - treated], treated * shares[1:] / shares[1:].sum()])
 
 
-def ratio_broken(plan: Experiment, units: _Ints, shares: Float64Array) -> _Bools:
-    """Whether the plan's own check of the sample ratio fails, or has no units."""
-    total = units.sum(axis=1)
-    if not isinstance(plan.monitor, FixedHorizon):
-        return np.asarray((log_evidence(units, shares) > -math.log(plan.quality.alpha)) | (total == 0))
-    expected = total[:, None] * shares
-    statistic = ((units - expected) ** 2 / np.maximum(expected, 1e-300)).sum(axis=1)
-    return np.asarray((chdtrc(len(shares) - 1, statistic) < plan.quality.alpha) | (total == 0))
+def _normal(t: Float64Array, df: Float64Array) -> Float64Array:
+    """The normal deviates with the tails of t; from 50 degrees of freedom by Hill's series.
+
+    Hill 1970, CACM 13(10), algorithm 395: no further off than 2e-9 where |t| is below 8.
+    """
+    df = np.broadcast_to(df, t.shape)
+    a = df - 0.5
+    b, square = 48 * a * a, a * np.log1p(t * t / df)
+    tail = (((-0.4 * square - 3.3) * square - 24) * square - 85.5) / (0.8 * square * square + 100 + b)
+    size = ((tail + square + 3) / b + 1) * np.sqrt(square)
+    few = df < _MANY
+    size[few] = -ndtri(stdtr(df[few], -np.abs(t[few])))
+    return np.asarray(np.copysign(size, t))
 
 
 def _ends(start: int, end: int, last: int, scenario: Scenario) -> list[int]:
