@@ -7,8 +7,8 @@ import io
 import json
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from abkit import __version__
@@ -205,11 +205,12 @@ def _plan(parsed: argparse.Namespace) -> int:
         raise PlanError("`--every` must come with `--aa` and `--time`: it says how far apart the looks of replays are.")
     if parsed.aa is not None and parsed.aa < 1:
         raise PlanError(f"`--aa` must be at least 1; got {parsed.aa}.")
-    planning = Experiment.from_file(parsed.plan).plan(
-        parsed.history,
-        mde=_sizes(parsed.mde),
-        **{name: getattr(parsed, name) for name in ("weeks", "power", "time", "units_per_week", "looks")},
-    )
+    with _refused_values():
+        planning = Experiment.from_file(parsed.plan).plan(
+            parsed.history,
+            mde=_sizes(parsed.mde),
+            **{name: getattr(parsed, name) for name in ("weeks", "power", "time", "units_per_week", "looks")},
+        )
     if parsed.plot:
         _save(planning.figure(), parsed.plot)
     replayed = _replay(parsed) if parsed.aa else None
@@ -283,14 +284,10 @@ def _simulate(parsed: argparse.Namespace) -> int:
     experiment = Experiment.from_file(parsed.plan)
     scenarios = _scenarios(experiment, parsed.scenario)
     options = {name: getattr(parsed, name) for name in ("history", "units", "looks")}
-    try:
+    with _refused_values():
         found = operating_characteristics(
             experiment, scenarios, parsed.runs, np.random.default_rng(parsed.seed), **options
         )
-    except AbkitError:
-        raise
-    except ValueError as error:
-        raise PlanError(str(error)) from error
     if parsed.page:
         found.save(parsed.page)
     print(found.to_json() if parsed.format == "json" else found)
@@ -306,7 +303,7 @@ def _scenarios(experiment: Experiment, names: Sequence[str] | None) -> list[Scen
     for name in names or ():
         if name not in known:
             hint = _check.suggest(name, known)
-            raise PlanError(f"`--scenario` must be one of {', '.join(known)}; got {name!r}.{hint}")
+            raise PlanError(f"`--scenario` must be one of {', '.join(map(repr, known))}; got {name!r}.{hint}")
     return [scenario for name, scenario in known.items() if name in names] if names else None
 
 
@@ -322,6 +319,17 @@ def _demo(_: argparse.Namespace) -> int:
 
     show()
     return 0
+
+
+@contextmanager
+def _refused_values() -> Iterator[None]:
+    """An option with a value that cannot be is a fault of the command line."""
+    try:
+        yield
+    except AbkitError:
+        raise
+    except ValueError as error:
+        raise PlanError(str(error)) from error
 
 
 def _fail(code: int, message: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from abkit.planning._more import More
 if TYPE_CHECKING:
     from abkit.planning._planning import MetricPlan, Planning
 
+WIDTH = 100
 SHOWN_WEEKS = 12
 NAMED = 3
 #: So many times the baseline, a share is written with an exponent.
@@ -17,15 +19,21 @@ TIMES = 10_000
 
 
 def planning_text(planning: Planning) -> str:
-    """The sentence, a row a metric, effects by week, and what was assumed."""
-    lines = [sentence(planning), "", *_table(_HEAD, [_row(row) for row in planning.metrics])]
-    lines += [f"  `{row.metric}`: {row.reason}" for row in planning.metrics if row.reason]
+    """The sentence, what each metric is and needs, effects by week, and what was assumed."""
+    lines = [*_wrapped(sentence(planning)), *_allocation(planning)]
+    lines += ["", *_table(_KNOWN, [_known(row) for row in planning.metrics])]
+    lines += ["", *_table(_NEEDED, [_needed(row) for row in planning.metrics])]
+    lines += [
+        line for row in planning.metrics if row.reason for line in _wrapped(f"`{row.metric}`: {row.reason}", "  ")
+    ]
+    lines += _wrapped(_legend(planning), "  ")
     if planning.more:
         lines += ["", "the report so far", *_table(_MORE, [_more(row) for row in planning.more])]
         lines += [f"  `{row.metric}` of {row.variant}: {row.reason}" for row in planning.more if row.reason]
-    if planning.sizer.source.per_week is not None:
+    if planning.sizer.source.per_week:
         lines += ["", "the smallest effect (of guardrails, margin) after each week", *_weeks(planning)]
-    return "\n".join([*lines, "", "assumed", *(f"  {sentence}" for sentence in planning.assumptions)])
+    lines += ["", "assumed"]
+    return "\n".join([*lines, *(line for sentence in planning.assumptions for line in _wrapped(sentence, "  "))])
 
 
 def sentence(planning: Planning) -> str:
@@ -51,7 +59,8 @@ def sentence(planning: Planning) -> str:
 
 def _duration(planning: Planning) -> str:
     rule, source = planning.rule, planning.sizer.source
-    weeks = f"{rule.weeks:.3g} week{'s' * (rule.weeks != 1)}"
+    count = f"{rule.weeks:,.0f}" if (rule.weeks or 0) >= 100 else f"{rule.weeks:.3g}"
+    weeks = f"{count} week{'s' * (count != '1')}"
     if source.units:
         return f"{weeks}, as units came in the history"
     return f"{weeks} at {source.per_week:,.0f} a week"
@@ -68,26 +77,40 @@ def _what_for(planning: Planning) -> str:
     return f", where the treatment is better in {' or '.join(effects)}" if effects else ""
 
 
-_HEAD = (
-    *("metric", "role", "baseline", "sd", "kept", "effect", "margin", "level", "power"),
-    *("control", "treatment", "units", "on average", "weeks", "detectable"),
-)
+def _allocation(planning: Planning) -> Iterator[str]:
+    rule = planning.rule
+    if rule.allocation:
+        early = f"; {rule.units_expected:,.0f} on average at most, as it may end early" if rule.units_expected else ""
+        yield from _wrapped(", ".join(f"{name} {n:,}" for name, n in rule.allocation.items()) + early, "  ")
+
+
+def _legend(planning: Planning) -> str:
+    """What the columns that stand there mean."""
+    kept = "kept: the share of the variance that covariates leave; " * any(
+        row.variance_kept < 1 for row in planning.metrics
+    )
+    early = any(row.units_expected is not None for row in planning.metrics)
+    average = "on average: as it may end early; " * early
+    alone = "units, weeks: of this metric alone; " * (planning.weeks_asked is None and bool(planning.rule.units))
+    return f"{kept}{alone}{average}detectable: with the units of the plan"
+
+
+_KNOWN = ("metric", "role", "baseline", "sd", "kept", "level")
+_NEEDED = ("metric", "effect", "margin", "power", "units", "on average", "weeks", "detectable")
 _MORE = ("metric", "variant", "half-width now", "wanted", "units so far", "units more", "weeks")
 
 
-def _row(row: MetricPlan) -> list[str]:
+def _known(row: MetricPlan) -> list[str]:
+    kept = "-" if row.variance_kept == 1 else _percent(row.variance_kept, 1)
+    return [row.metric, row.role, _number(row.baseline), _number(row.sd), kept, f"{row.level:.5g}"]
+
+
+def _needed(row: MetricPlan) -> list[str]:
     return [
         row.metric,
-        row.role,
-        _number(row.baseline),
-        _number(row.sd),
-        _percent(row.variance_kept, 1),
         _effect(row.mde, row.mde_relative),
         _effect(row.margin, row.margin_relative),
-        f"{row.level:.5g}",
         "-" if row.power is None else _percent(row.power),
-        _count(row.n_control),
-        _count(row.n_treatment),
         _count(row.units),
         _count(row.units_expected),
         _number(row.weeks),
@@ -97,28 +120,51 @@ def _row(row: MetricPlan) -> list[str]:
 
 def _more(row: More) -> list[str]:
     width, wanted = (
-        "-" if value is None else (_percent(value, 3) if row.relative else f"{value:.4g}")
+        "-" if value is None else (_share(value) if row.relative else f"{value:.4g}")
         for value in (row.half_width, row.wanted)
     )
     return [row.metric, row.variant, width, wanted, f"{row.seen:,}", _count(row.more), _number(row.weeks)]
 
 
 def _weeks(planning: Planning) -> Iterator[str]:
+    """As many metrics side by side as there is room for, and as many weeks as are read with ease."""
     rows = planning.mde_by_week()
     names = list(planning.experiment.metrics)
     weeks = [rows[i : i + len(names)] for i in range(0, len(rows), len(names))]
-    head = ("week", "units", *names)
-    body = [
-        [
-            f"{week[0]['week']}{'*' * week[0]['extrapolated']}",
-            f"{week[0]['units']:,}",
-            *(_effect(row["detectable"], row["relative"]) for row in week),
-        ]
-        for week in weeks[:SHOWN_WEEKS]
-    ]
-    yield from _table(head, body)
+    step = -(-len(weeks) // SHOWN_WEEKS)
+    weeks = [week for week in weeks if week[0]["week"] % step == 0 or week is weeks[-1]]
+    begins = [[f"{week[0]['week']}{'*' * week[0]['extrapolated']}", f"{week[0]['units']:,}"] for week in weeks]
+    columns = [[_effect(week[i]["detectable"], week[i]["relative"]) for week in weeks] for i in range(len(names))]
+    for part in _side_by_side(names, columns, WIDTH - 2 - max(len("  ".join(begin)) for begin in begins)):
+        body = [[*begin, *(columns[i][at] for i in part)] for at, begin in enumerate(begins)]
+        yield from _table(("week", "units", *(names[i] for i in part)), body)
     if planning.sizer.source.ends and any(week[0]["extrapolated"] for week in weeks):
         yield "  * beyond the history"
+
+
+def _side_by_side(names: Sequence[str], columns: Sequence[Sequence[str]], room: int) -> Iterator[list[int]]:
+    """Which columns stand beside each other."""
+    part: list[int] = []
+    taken = 0
+    for i, (name, column) in enumerate(zip(names, columns, strict=True)):
+        width = 2 + max(map(len, (name, *column)))
+        if part and taken + width > room:
+            yield part
+            part, taken = [], 0
+        part.append(i)
+        taken += width
+    yield part
+
+
+def _wrapped(sentence: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        sentence,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -139,8 +185,13 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _effect(size: float | None, relative: float | None) -> str:
     if size is None:
-        return "-" if relative is None else _percent(relative, 3)
-    return f"{size:.4g}" + ("" if relative is None else f" ({_percent(relative, 3)})")
+        return "-" if relative is None else _share(relative)
+    return f"{size:.4g}" + ("" if relative is None else f" ({_share(relative)})")
+
+
+def _share(value: float) -> str:
+    """Three digits; more of them where they stand before the point."""
+    return f"{100 * value:.3g}%" if not 10 <= abs(value) < TIMES else f"{100 * value:.0f}%"
 
 
 def _number(value: float | None) -> str:
@@ -152,6 +203,6 @@ def _count(value: float | None) -> str:
 
 
 def _percent(value: float, digits: int = 2) -> str:
-    if abs(value) >= TIMES:
-        return f"{100 * value:.4g}%"
+    if 1 - 0.5 * 10.0 ** -(digits + 2) < value < 1:
+        return f">{100 - 10.0**-digits:.{digits}f}%"
     return f"{100 * value:.{digits}f}".rstrip("0").rstrip(".") + "%"

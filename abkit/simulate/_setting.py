@@ -152,7 +152,8 @@ def _drifts(
                 drifts[name] = Drift(size, size * margins[name])
     note = f"an effect of 1 is what its metric's own test shows with probability {power_of_each:.4g} by the last look"
     if guardrails and "success" in roles:
-        note += f" ({power:g} for all: beta is shared by {guardrails} guardrail(s) and the success metrics)"
+        guards = f"{guardrails} guardrail{'s' * (guardrails > 1)}"
+        note += f" ({power:g} for all: beta is shared by {guards} and the success metrics)"
     return drifts, [f"{note}; `history` would say it in the metric's own mde and margin"]
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from abkit.simulate._characteristics import Characteristics, OperatingCharacteristics
 
 WIDTH = 120
-LONGEST = 22
+LONGEST = 24
 HEADER = ("", "promote %", "continue %", "roll back %", "blocked %", "looks", "50%", "90%", "units", "treated", "")
 HOW = {"joint distribution": "", "sums of logs": "s", "counts of events": "c"}
 WAYS = {
@@ -22,6 +22,10 @@ WAYS = {
     "counts of events": "c: counts of rare events, by the plan's own test",
 }
 WRONG, MORE = "x", "!"
+MISTAKES = {
+    "promote": "of releases that it should not, the plan promotes",
+    "rollback": "of harmless releases, the plan rolls back",
+}
 
 
 def text(found: OperatingCharacteristics) -> str:
@@ -57,14 +61,12 @@ def summary(found: OperatingCharacteristics) -> Iterator[str]:
 
 
 def warnings(found: OperatingCharacteristics) -> Iterator[str]:
-    """One sentence for each wrong decision that is more frequent than the plan states."""
-    for name, what, rate, limit in found.excesses:
-        done = "promotes" if what == "promote" else "rolls back"
-        kind = "releases that it should not" if what == "promote" else "harmless releases"
-        yield (
-            f"{MORE} MORE THAN STATED in {name!r}: the plan {done} {percent(rate)} of {kind} (stated: at most "
-            f"{_stated(limit)})."
-        )
+    """One sentence for each kind of wrong decision that is more frequent than the plan states, and where."""
+    for decision, mistake in MISTAKES.items():
+        more = [(name, rate, limit) for name, what, rate, limit in found.excesses if what == decision]
+        if more:
+            where = ", ".join(f"{percent(rate)} in {name!r}" for name, rate, _ in more)
+            yield f"{MORE} MORE THAN STATED: {mistake} {where} (stated: at most {_stated(more[0][2])})."
     if not found.excesses:
         yield "No wrong decision is surely more frequent than the plan states in any scenario."
 
@@ -77,7 +79,7 @@ def legend(found: OperatingCharacteristics) -> Iterator[str]:
     )
     yield (
         f"{MORE} more often than the plan states, by more than the simulation's error. ± is one Monte-Carlo standard "
-        "error; < and > are exact 95% bounds where none or all of the runs did."
+        "error; < and > are exact one-sided 95% bounds where none or all of the runs did."
     )
     yield (
         "looks: mean number until the verdict, or until the last one without a verdict; 50%, 90%: the look by which as "
@@ -87,9 +89,8 @@ def legend(found: OperatingCharacteristics) -> Iterator[str]:
     counts = sorted({row.runs for row in found.rows if row.how == "counts of events"})
     few = {"counts of events": f" ({counts[0]:,} runs)"} if counts else {}
     yield "; ".join(WAYS[how] + few.get(how, "") for how in used) + "."
-    for row in found.rows:
-        if row.note:
-            yield f"{row.scenario.name}: {row.note}."
+    for note in dict.fromkeys(row.note for row in found.rows if row.note):
+        yield f"{'; '.join(row.scenario.name for row in found.rows if row.note == note)}: {note}."
 
 
 def percent(rate: Rate) -> str:
@@ -98,7 +99,7 @@ def percent(rate: Rate) -> str:
 
 
 def _percent(rate: Rate) -> str:
-    low, high = rate.interval()
+    low, high = rate.interval(0.9)  # each end alone holds at 95%
     if rate.count == 0:
         return f"<{math.ceil(100 * 10 ** _digits(high) * high - 1e-9) / 10 ** _digits(high):.{_digits(high)}f}"
     if rate.count == rate.runs:

@@ -11,10 +11,12 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 import abkit as ab
 from abkit.simulate import Scenario, operating_characteristics
 from abkit.simulate._rates import Rate, average_of
+from abkit.simulate._text import percent
 
 RUNS = 4_000
 METRICS = {
@@ -113,14 +115,12 @@ def test_rates_add_up_and_errors_are_those_of_a_binomial(canary):
     assert canary["no effect"].runs == RUNS
 
 
-def test_a_rate_of_none_or_all_has_an_exact_bound():
-    assert Rate(0, 100).interval() == (0.0, pytest.approx(1 - 0.05 ** (1 / 100)))
-    assert Rate(100, 100).interval() == (pytest.approx(0.05 ** (1 / 100)), 1.0)
-    low, high = Rate(7, 50).interval()
-    from scipy.stats import binomtest
-
-    exact = binomtest(7, 50).proportion_ci(0.95, "exact")
-    assert (low, high) == pytest.approx((exact.low, exact.high), rel=1e-12)
+def test_rates_have_exact_intervals_and_bounds():
+    for count in (0, 7, 50):
+        exact = binomtest(count, 50).proportion_ci(0.95, "exact")
+        assert tuple(Rate(count, 50).interval()) == pytest.approx((exact.low, exact.high), rel=1e-12)
+    assert percent(Rate(0, 300)) == "<1.0%"  # 1 - 0.05 ** (1 / 300), rounded outwards
+    assert percent(Rate(300, 300)) == ">99.0%"
     assert (Rate(0, 9).surely_above(0.0), Rate(9, 9).surely_above(0.4), Rate(5, 9).surely_above(0.4)) == (
         False, True, False,
     )  # fmt: skip
@@ -155,7 +155,8 @@ def test_peeking_with_the_bounds_of_one_look_is_visible():
     found = run(plan(metrics), Scenario("no effect"), looks=20)
     assert ("no effect", "rollback") in {(name, what) for name, what, *_ in found.excesses}
     text = str(found)
-    assert "MORE THAN STATED in 'no effect'" in text
+    assert "MORE THAN STATED: of releases that it should not, the plan promotes " in text
+    assert " in 'no effect'" in text
     assert "the plan's statements are of one look and do not cover this" in " ".join(text.split())
 
 
