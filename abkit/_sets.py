@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
+from scipy.special import betaincinv
+
 from abkit.types import Alternative
 
 
@@ -46,6 +48,14 @@ class Interval:
 
     def __iter__(self) -> Iterator[float]:
         return iter((self.low, self.high))
+
+
+def binomial_interval(count: int, runs: int, level: float) -> Interval:
+    """The rates that the exact binomial test does not reject (Clopper and Pearson 1934, Biometrika 26)."""
+    tail = (1 - level) / 2
+    low = float(betaincinv(count, runs - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, runs - count, 1 - tail)) if count < runs else 1.0
+    return Interval(low, high, level)
 
 
 @dataclass(frozen=True, slots=True)

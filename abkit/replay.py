@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaincinv
 
 from abkit import _check
-from abkit._sets import Interval
+from abkit._sets import Interval, binomial_interval
 from abkit.decision._rule import findings, overall, verdicts
 from abkit.errors import PlanError
 from abkit.experiment import Experiment, as_experiment
@@ -50,14 +49,22 @@ class Replay:
 
     def rate(self, count: int, level: float = 0.95) -> Interval:
         """The rate behind one of the counts: its exact binomial interval (Clopper and Pearson 1934, Biometrika 26)."""
-        count, tail = _check.count("count", count), (1 - _check.within("level", level, 0, 1)) / 2
-        low = 0.0 if count == 0 else float(betaincinv(count, self.times - count + 1, tail))
-        high = 1.0 if count == self.times else float(betaincinv(count + 1, self.times - count, 1 - tail))
-        return Interval(low, high, level)
+        count, level = _check.count("count", count), _check.within("level", level, 0, 1)
+        if count > self.times:
+            raise ValueError(f"`count` must be at most {self.times}, the number of replays; got {count}.")
+        return binomial_interval(count, self.times, level)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
+        """Plain values for JSON: the counts, and their rates with exact 95% intervals."""
+        rates: dict[str, Any] = {
+            name: self._rate(getattr(self, name)) for name in ("promoted", "rolled_back", "blocked")
+        }
+        rates["rejected"] = {metric: self._rate(count) for metric, count in self.rejected.items()}
+        return asdict(self) | {"rates": rates}
+
+    def _rate(self, count: int) -> dict[str, float]:
+        low, high = self.rate(count)
+        return {"value": count / self.times, "low": low, "high": high}
 
     def __str__(self) -> str:
         counts = {"promoted": self.promoted, "rolled back": self.rolled_back, "blocked by a check": self.blocked}

@@ -81,6 +81,10 @@ def test_the_rate_is_the_exact_binomial_interval():
         expected = binomtest(count, 200).proportion_ci(0.9, method="exact")
         assert list(result.rate(count, 0.9)) == pytest.approx([expected.low, expected.high], rel=1e-12)
     assert "p < 0.05 in revenue" in str(result)
+    low, high = result.rate(11)
+    assert result.to_dict()["rates"]["rejected"]["revenue"] == {"value": 11 / 200, "low": low, "high": high}
+    with pytest.raises(ValueError, match="`count` must be at most 200, the number of replays; got 201"):
+        result.rate(201)
 
 
 @pytest.mark.parametrize(

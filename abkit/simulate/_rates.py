@@ -7,9 +7,9 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaincinv
 
 from abkit import _check
+from abkit._sets import Interval, binomial_interval
 
 #: A rate is surely above a bound where a binomial of that bound reaches it less often than this.
 SURE = 0.001
@@ -40,18 +40,13 @@ class Rate(float):
         """Its Monte-Carlo standard error; 0 where the count is 0 or all, for which `interval` stands."""
         return math.sqrt(self * (1 - self) / self.runs)
 
-    def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """The exact binomial interval (Clopper and Pearson 1934, Biometrika 26); one-sided where it ends at 0 or 1."""
-        one_sided = self.count in (0, self.runs)
-        outside = 1 - _check.within("level", level, 0, 1)
-        tail = outside if one_sided else outside / 2
-        low = float(betaincinv(self.count, self.runs - self.count + 1, tail)) if self.count else 0.0
-        high = float(betaincinv(self.count + 1, self.runs - self.count, 1 - tail)) if self.count < self.runs else 1.0
-        return low, high
+    def interval(self, level: float = 0.95) -> Interval:
+        """The exact binomial interval (Clopper and Pearson 1934, Biometrika 26)."""
+        return binomial_interval(self.count, self.runs, _check.within("level", level, 0, 1))
 
     def surely_above(self, limit: float) -> bool:
         """Whether the lower end of the exact one-sided interval at 99.9% lies above a limit."""
-        return self.count > 0 and float(betaincinv(self.count, self.runs - self.count + 1, SURE)) > limit
+        return self.interval(1 - 2 * SURE).low > limit
 
     def to_dict(self) -> dict[str, float | int]:
         """Plain values for JSON."""
