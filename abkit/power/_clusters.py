@@ -95,7 +95,7 @@ def clusters(  # noqa: PLR0913
     46.31
     """
     _check.choice("test", test, ("t", "z"))
-    asked, mde = question(mde, common)
+    asked, mde = question(mde, common, clusters)
     control = numbers("sd", sd, 0)
     treatment = control if sd_treatment is None else numbers("sd_treatment", sd_treatment, 0)
     size = numbers("cluster_size", cluster_size, 1, open_low=False)

@@ -64,8 +64,8 @@ def enumerated(asked: Question, test: str, share: Float64Array, found: Any) -> P
         sizes = float(case.n), float(_others(case.n, case.ratio))
         return _as_result(found, (*sizes, case.mde, case.power), assumed, None, relative=asked.relative)
     n, mde, power = (np.array([case[i] for case, _ in solved]).reshape(shape) for i in range(3))
-    n_t = np.array([math.nan if math.isnan(case.n) else _others(case.n, case.ratio) for case, _ in solved]).reshape(
-        shape
+    n_t = np.reshape(
+        [case.n if math.isnan(case.n) else float(_others(case.n, case.ratio)) for case, _ in solved], shape
     )
     why = np.array([reason for _, reason in solved], dtype=object).reshape(shape)
     return _as_result(found, (n, n_t, mde, power), assumed, why if why.any() else None, relative=asked.relative)
@@ -128,7 +128,7 @@ def _refuse_many(test: str, units: float, needed: str) -> None:
     if units > MOST[test]:
         raise ValueError(
             f"`test` {test!r} is planned for at most {MOST[test]:,} units of both variants; "
-            f"got {units:,.0f}{needed}. Use test='score', which for so many is nearly the same."
+            f"got {units:,.9g}{needed}. Use test='score', which for so many is nearly the same."
         )
 
 

@@ -113,7 +113,7 @@ def many_variants(  # noqa: PLR0913
     _check.choice("count", count, get_args(Counted))
     _check.choice("correction", correction, get_args(Correction))
     _check.choice("test", test, ("z", "student"))
-    asked, mde = question(mde, common)
+    asked, mde = question(mde, common, many_variants)
     if asked.between or asked.monitor is not None:
         raise ValueError("`hypothesis` and `monitor` must not be equivalence or several looks for many variants.")
     if asked.relative and np.any(asked.margin):

@@ -86,7 +86,7 @@ def two_means(
     0.1155
     """
     _check.choice("test", test, _TESTS)
-    asked, mde = question(mde, common)
+    asked, mde = question(mde, common, two_means)
     control = numbers("sd", sd, 0)
     treatment = control if sd_treatment is None else numbers("sd_treatment", sd_treatment, 0)
     unit = unit_of_effects(baseline, relative=asked.relative)

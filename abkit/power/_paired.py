@@ -83,7 +83,7 @@ def paired(  # noqa: PLR0913
     14.5948
     """
     _check.choice("test", test, ("t", "z"))
-    asked, mde = question(mde, common)
+    asked, mde = question(mde, common, paired)
     if asked.ratio is None or np.any(asked.ratio != 1):
         raise ValueError("`ratio` must be left out for pairs: each has one unit of either variant.")
     unit = unit_of_effects(baseline, relative=asked.relative)

@@ -99,7 +99,7 @@ def two_proportions(
     30.0
     """
     _check.choice("test", test, get_args(Test))
-    asked, mde = question(mde, common)
+    asked, mde = question(mde, common, two_proportions)
     _check_margin(asked)
     share = numbers("baseline", numbers("baseline", baseline, 0, 1), 1e-100)
 

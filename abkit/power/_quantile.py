@@ -96,7 +96,7 @@ def quantile(  # noqa: PLR0913
     1.0
     """
     q = _check.within("q", q, 0, 1)
-    asked, mde = question(mde, common)
+    asked, mde = question(mde, common, quantile)
     if (density is None) == (sample is None):
         raise ValueError("`density` or `sample` must be given, one of them: the density at the quantile, or history.")
     at_quantile: Any = density

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, Literal, TypedDict, get_args
 
 import numpy as np
@@ -44,8 +45,8 @@ def numbers(
 class Question:
     """The hypothesis of a test and what it may err; the common keywords of all functions, checked.
 
-    `lower` and `upper` are the nulls: the effect is to be shown above the lower one ("greater"), below the upper one
-    ("less"), on either side of one null that is both ("two-sided"), or between them (equivalence).
+    The effect is to be shown above the null ("greater"), below it ("less"), on either side of it ("two-sided"), or
+    between two of them (equivalence).
     """
 
     alpha: Float64Array
@@ -127,12 +128,12 @@ class Common(TypedDict, total=False):
     looks: int | None
 
 
-def question(mde: Any, given: Common) -> tuple[Question, Any]:
-    """The common keywords, checked together; and the effect as numbers."""
+def question(mde: Any, given: Common, of: Callable[..., Any]) -> tuple[Question, Any]:
+    """The common keywords of this function, checked together; and the effect as numbers."""
     for name in given:
         if name not in Common.__annotations__:
-            hint = _check.suggest(name, Common.__annotations__)
-            raise TypeError(f"`{name}` is no argument; it may be {', '.join(Common.__annotations__)}.{hint}")
+            known = (*(other for other in signature(of).parameters if other != "common"), *Common.__annotations__)
+            raise TypeError(f"`{name}` is no argument; it may be {', '.join(known)}.{_check.suggest(name, known)}")
     hypothesis = _check.choice("hypothesis", given.get("hypothesis", "superiority"), HYPOTHESES)
     alternative = given.get("alternative") or ("greater" if hypothesis == "non-inferiority" else "two-sided")
     alternative = _check.choice("alternative", alternative, ALTERNATIVES)

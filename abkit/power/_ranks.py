@@ -95,7 +95,7 @@ def ranks(
     71.4
     """
     _check.choice("shape", shape, get_args(Shape))
-    asked, mde = question(mde, common)
+    asked, mde = question(mde, common, ranks)
     if asked.relative:
         raise ValueError("`relative` must be left out: the effect is a probability less 1/2, which has no baseline.")
     if np.any(asked.margin >= 0.5):

@@ -99,7 +99,7 @@ def two_rates(
     >>> round(ab.power.two_rates(dispersion=0.7, **shared).n_control)
     2000
     """
-    asked, mde = question(mde, common)
+    asked, mde = question(mde, common, two_rates)
     rate, over = numbers("baseline", numbers("baseline", baseline, 0), 1e-100), numbers("exposure", exposure, 0)
     spread = numbers("dispersion", dispersion, 0, open_low=False)
     test = ("negative-binomial" if np.any(spread) else "exact") if test is None else test

@@ -85,7 +85,7 @@ def two_ratios(  # noqa: PLR0913
     >>> round(result.n_control)
     31818
     """
-    asked, mde = question(mde, common)
+    asked, mde = question(mde, common, two_ratios)
     rate, mean = numbers("baseline", baseline), numbers("mean_denominator", mean_denominator)
     if not np.all(mean != 0):
         raise ValueError("`mean_denominator` must not be 0; got 0.")

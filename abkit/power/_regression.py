@@ -98,7 +98,7 @@ def regression(  # noqa: PLR0913
     1570.73
     """
     _check.choice("test", test, ("t", "z"))
-    asked, mde = question(mde, common)
+    asked, mde = question(mde, common, regression)
     k = _check.count("covariates", covariates, 1)
     control = numbers("sd", sd, 0)
     treatment = control if sd_treatment is None else numbers("sd_treatment", sd_treatment, 0)

@@ -11,6 +11,8 @@ import numpy as np
 from abkit._check import Float64Array
 
 Number = float | Float64Array
+#: A size that is above a whole number by so little, as a share of it, is that number.
+_ROUNDING = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +79,7 @@ class PowerResult:
         if isinstance(self.n_control, np.ndarray) or isinstance(self.power, np.ndarray):
             return f"{np.size(self.power):,} answers, solved for `{self.solved}`; `to_dict()` has them"
         size = f"{self.mde:.4g}" if not self.relative else f"{self.mde:.4%} of the baseline"
-        n_c, n_t = (math.ceil(round(float(n), 6)) for n in (self.n_control, self.n_treatment))
+        n_c, n_t = (math.ceil(n * (1 - _ROUNDING)) for n in (self.n_control, self.n_treatment))
         of_treatment = "the treatment" if self.treatments == 1 else f"each of {self.treatments} treatments"
         found = f"{n_c:,} units of the control and {n_t:,} of {of_treatment} find an effect of {size}"
         lines = [f"{found} with a chance of {self.power:.4%} (alpha {self.alpha:g}); solved for `{self.solved}`"]

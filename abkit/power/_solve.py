@@ -16,9 +16,10 @@ from abkit.power._question import Question, numbers
 from abkit.power._result import NoSolution, Number, PowerResult
 from abkit.power._root import passes
 from abkit.power._statistic import Statistic, critical, rejection, rejection_of_both
+from abkit.sequential import AnytimeValid
 
-#: How many times the first guess a number may be, and how large the root of the first guess.
-_LARGEST = 1e60
+#: How many times the first guess an effect may be; and units of the control, above which numbers overflow.
+_LARGEST, _MOST_UNITS = 1e60, 1e100
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,18 +110,26 @@ def answer(
     solved = _missing(asked, n, mde, power)
     mde = 0.0 if mde is None and solved != "mde" else mde
     given = [
-        numbers("n", n, model.fewest, open_low=model.fewest == 0) if n is not None else np.nan,
+        numbers("n", n, model.fewest, _MOST_UNITS, open_low=model.fewest == 0) if n is not None else np.nan,
         numbers("mde", mde) if mde is not None else np.nan,
         numbers("power", power, 0, 1) if power is not None else np.nan,
     ]
     ratio = 1.0 if asked.ratio is None else asked.ratio
     bounds = (model.lowest, model.highest)
-    every = np.broadcast_arrays(*given, *bounds, asked.tail, asked.margin, ratio, *model.parameters)
+    every = _broadcast(*given, *bounds, asked.tail, asked.margin, ratio, *model.parameters)
     flat = [np.array(value, dtype=np.float64).ravel() for value in every]
     _check_effects(flat[1], flat[3], flat[4])
     task = _Task(name, asked, model, tuple(flat), every[0].shape)
     values, why = {"n": _solve_n, "mde": _solve_mde, "power": _solve_power}[solved](task)
     return _result(task, solved, values, why)
+
+
+def _broadcast(*arrays: Float64Array | float) -> tuple[Float64Array, ...]:
+    try:
+        return np.broadcast_arrays(*arrays)
+    except ValueError:
+        shapes = sorted({np.shape(array) for array in arrays} - {()})
+        raise ValueError(f"Arguments must have shapes that broadcast; got {', '.join(map(str, shapes))}.") from None
 
 
 def _missing(asked: Question, n: object, mde: object, power: object) -> str:
@@ -190,27 +199,29 @@ def _solve_n(task: _Task) -> _Answers:
             return task.power(root * root, mde, *rest)
 
         start = np.full(goal.size, math.sqrt(max(1000.0, 10 * task.model.fewest)))
-        low = np.sqrt(least)
-        guess, drift = _guess(at, goal, args[1], start, np.maximum(low, 1e-60), np.full(goal.size, _LARGEST))
-        result[open_] = passes(chance, goal, guess, drift, low, guess * _LARGEST, tuple(args)) ** 2
-    missed = np.flatnonzero(open_ & np.isnan(result))
-    if missed.size:
+        low, high = np.sqrt(least), np.full(goal.size, math.sqrt(_MOST_UNITS))
+        guess, drift = _guess(at, goal, args[1], start, np.maximum(low, 1e-60), high)
+        result[open_] = passes(chance, goal, guess, drift, low, high, tuple(args)) ** 2
+    return result, why | _out_of_reach(task, np.flatnonzero(open_ & np.isnan(result)), fewest)
+
+
+def _out_of_reach(task: _Task, missed: NDArray[np.intp], fewest: Float64Array) -> _Why:
+    """Why no number of units was found: the fewest have the power already, or it needs too many."""
+    _, mde, target, _, _, *rest = task.arrays
+    at_least = np.zeros(missed.size)
+    if missed.size and task.model.fewest:
         at_least = task.power(fewest[missed], *(value[missed] for value in (mde, *rest)))
-        why |= {i: _too_much(fewest[i], mde[i], power, target[i]) for i, power in zip(missed, at_least, strict=True)}
-    return result, why
-
-
-def _too_much(fewest: float, mde: float, power: float, target: float) -> str:
-    if not power > target:
-        return f"no number of units finds an effect of {mde:g} with a power of {target:g}"
-    return (
-        f"{fewest:g} units of the control, the fewest that the test can have, find an effect of {mde:g} with a power "
-        f"of {power:.6g} already, above {target:g}"
-    )
+    return {
+        i: f"{fewest[i]:g} units of the control, the fewest that the test can have, find an effect of {mde[i]:g} with "
+        f"a power of {power:.6g} already, above {target[i]:g}"
+        if power > target[i]
+        else f"an effect of {mde[i]:g} needs more than {_MOST_UNITS:g} units of the control"
+        for i, power in zip(missed, at_least, strict=True)
+    }
 
 
 def _why_no_n(task: _Task) -> _Why:
-    _, mde, target, _, _, tail, margin, *_ = task.arrays
+    mde, margin = task.arrays[1], task.arrays[6]
     if task.asked.between:
         no_room = np.flatnonzero(np.abs(mde) >= margin)
         why = {i: f"a true difference of {mde[i]:g} is not within the margin of {margin[i]:g}" for i in no_room}
@@ -223,13 +234,37 @@ def _why_no_n(task: _Task) -> _Why:
             "so no number of units has more power than alpha"
             for i in no_room
         }
-        why |= {
-            i: _NEEDS.format(target[i], "data") for i in np.flatnonzero(target <= task.sides * tail) if i not in why
-        }
+        why |= _needless(task, why, None, "data")
     return why
 
 
-_NEEDS = "a power of {:g} is not above alpha, and needs no {}"
+def _needless(task: _Task, why: _Why, n: Float64Array | None, what: str) -> _Why:
+    """Where the test has the power without an effect, of any number of units where none is given."""
+    target, tail = task.arrays[2], task.arrays[5]
+    if task.model.chance is None and task.asked.monitor is None:
+        needless = np.flatnonzero(target <= task.sides * tail)
+        return {
+            i: f"a power of {target[i]:g} is not above alpha, and needs no {what}" for i in needless if i not in why
+        }
+    level = _without_effect(task, why, n)
+    return {
+        i: f"a power of {target[i]:g} is not above the {level[i]:.6g} without any effect, and needs no {what}"
+        for i in np.flatnonzero(target <= level)
+    }
+
+
+def _without_effect(task: _Task, why: _Why, n: Float64Array | None) -> Float64Array:
+    """The power under the null; 0 where the null cannot be, or the power of ever fewer units goes to zero."""
+    _, _, _, lowest, highest, *rest = task.arrays
+    null = rest[1] * task.edge
+    level = np.zeros(null.size)
+    if n is None and (task.model.fewest or isinstance(task.asked.monitor, AnytimeValid)):
+        return level
+    some = _others(why, null.size) & (lowest < null) & (null < highest)
+    if some.any():
+        units = np.ones(null.size) if n is None else n
+        level[some] = task.power(units[some], null[some], *(value[some] for value in rest))
+    return level
 
 
 def _guess(
@@ -268,8 +303,7 @@ def _nearer(task: _Task, n: Float64Array, mde: Float64Array, *rest: Float64Array
 
 def _solve_mde(task: _Task) -> _Answers:
     why = _too_few(task)
-    _, _, target, _, _, tail, *_ = task.arrays
-    why |= {i: _NEEDS.format(target[i], "effect") for i in np.flatnonzero(target <= task.sides * tail) if i not in why}
+    why |= _needless(task, why, task.arrays[0], "effect")
     return _solve_within(task, why) if task.asked.between else _solve_beyond(task, why)
 
 
