@@ -84,7 +84,8 @@ def _two_means(test: str, n: int, ratio: float, sd_t: float) -> Case:
     ask = getattr(ab, f"{test}_test")
     draw = normal_moments(n, n_t, mde, sd_t)
     words = f"{n} and {n_t} normal units, standard deviations 1 and {sd_t:g}"
-    return Case(f"two_means, {test}", words, planned.power, counted(lambda rng: ask(*draw(rng)).pvalue <= 0.05))
+    off = 0.03 if test == "welch" and min(n, n_t) < 10 else 0.0
+    return Case(f"two_means, {test}", words, planned.power, counted(lambda rng: ask(*draw(rng)).pvalue <= 0.05), off)
 
 
 def normal_moments(n_c: int, n_t: int, mde: float, sd_t: float) -> Callable[[np.random.Generator], tuple[Any, Any]]:
