@@ -137,6 +137,12 @@ def suggest(value: object, options: Iterable[object]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
+def narrow(name: str, longest: int) -> str:
+    """A name in a table or legend: where it is longer, its beginning and its end."""
+    tail = longest // 3
+    return name if len(name) <= longest else f"{name[: longest - tail - 3]}...{name[-tail:]}"
+
+
 def show(value: object) -> str:
     """A value as an error message quotes it: short, with its type where that is the trouble."""
     if isinstance(value, (float, np.floating)):

@@ -56,3 +56,18 @@ def test_a_value_that_cannot_be_is_the_command_lines_fault(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(f"abkit: `{option.partition('=')[0].strip('-').replace('-', '_')}` must be ")
+
+
+def test_long_names_leave_room(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    name = "share of users who come back within a week of the first visit, by region"
+    metrics = {f"{name} {i}": {"kind": "mean", "value": "x", "mde": 0.1} for i in range(8)}
+    plan = {"unit": "u", "variant": "v", "control": "c", "allocation": {"c": 1, "t": 1}, "metrics": metrics}
+    (tmp_path / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    summary = {"metrics": {metric: {"mean": 1, "sd": 2} for metric in metrics}, "units_per_week": 900}
+    (tmp_path / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    files = [str(tmp_path / "plan.json"), "--history", str(tmp_path / "summary.json")]
+    assert main(["plan", *files, "--plot", str(tmp_path / "plan.svg")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert {line.split()[0] for line in lines if line.startswith("     ")} <= {f"{week}" for week in range(1, 27)}

@@ -84,7 +84,9 @@ def _rule_at(sizer: Sizer, weeks: float) -> RulePlan:
     units = sizer.allocation.of_total(arrived)
     least = max(sizer.least(demand) for demand in sizer.demands.values())
     if min(units.values()) < least:
-        reason = f"{arrived:,.0f} units come in {weeks:g} weeks, and every variant needs at least {least} for a test"
+        reason = (
+            f"{arrived:,.0f} unit(s) come in {weeks:g} week(s), and every variant needs at least {least} for a test"
+        )
         return _answer(sizer, {}, weeks, None, _nothing_to_show(sizer) or reason)
     return _answer(sizer, units, weeks, None, _nothing_to_show(sizer))
 
@@ -114,7 +116,8 @@ def _answer(
 ) -> RulePlan:
     shares, infinite = sizer.rule, weeks is not None and math.isinf(weeks)
     if infinite:
-        reason = "no units come, so it takes for ever"
+        come = "came in the history's last period" if sizer.source.units else "come"
+        reason = f"no units {come}, so it takes for ever: give `units_per_week`"
     known = None if weeks is None or infinite else weeks
     return RulePlan(
         _power(sizer, units, weeks) if units else None,
@@ -314,17 +317,16 @@ def _of_looks(sizer: Sizer, rule: RulePlan) -> Iterator[str]:
 def _of_rule(sizer: Sizer) -> Iterator[str]:
     shares, roles = sizer.rule, [demand.role for demand in sizer.demands.values()]
     if shares.tests:
-        guardrails = f"{roles.count('guardrail')} guardrail(s) without a true effect" * ("guardrail" in roles)
+        guards = roles.count("guardrail")
+        guardrails = f"{guards} guardrail{'s' * (guards > 1)} without a true effect" * (guards > 0)
         what = " and ".join(filter(None, ("one success metric" * ("success" in roles), guardrails)))
-        yield (
-            f"a promotion needs {what}: each has a power of {shares.each(sizer.power):.4%}, so that all together have "
-            f"{sizer.power:.4%} whatever their correlation (a union bound)"
-        )
+        each = f"{'each' if shares.tests > 1 else 'it'} has a power of {100 * shares.each(sizer.power):.6g}%"
+        bound = " whatever their correlation (a union bound)" * (shares.tests > 1)
+        yield f"a promotion needs {what}: {each}, so that the rule has {100 * sizer.power:.6g}%{bound}"
     if shares.false:
-        yield (
-            f"of that, harms that are not there cost at most {shares.false_harms:.3%}, and checks that fail on sound "
-            f"data {shares.false_checks:.3%}"
-        )
+        causes = {"harms that are not there": shares.false_harms, "checks that fail on sound data": shares.false_checks}
+        stops = (f"{cause} stop at most {100 * share:.4g}% of promotions" for cause, share in causes.items() if share)
+        yield ", and ".join(stops)
     family = roles.count("success") * shares.treatments
     if sizer.experiment.adjust == "holm" and family > 1:
         yield f"alpha is shared among {family} tests: Bonferroni's share, below which Holm's never is"

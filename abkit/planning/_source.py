@@ -110,8 +110,8 @@ def _of_log(experiment: Experiment, log: object, time: str | None) -> History:
         if "`every`" not in str(error):
             raise
         raise PlanError(
-            f"`time` must name a column of dates or times; got {time!r}, of numbers, whose unit nobody said. Convert it "
-            "before, such as by pandas.to_datetime, or leave `time` out and give `units_per_week`."
+            f"`time` must name a column of dates or times; got {time!r}, of numbers, whose unit nobody said. Convert "
+            "it before, such as by pandas.to_datetime, or leave `time` out and give `units_per_week`."
         ) from None
 
 

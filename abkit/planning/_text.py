@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from abkit import _check
 from abkit.planning._more import More
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 WIDTH = 100
 SHOWN_WEEKS = 12
 NAMED = 3
+LONGEST = 30
 #: So many times the baseline, a share is written with an exponent.
 TIMES = 10_000
 
@@ -102,12 +104,19 @@ _MORE = ("metric", "variant", "half-width now", "wanted", "units so far", "units
 
 def _known(row: MetricPlan) -> list[str]:
     kept = "-" if row.variance_kept == 1 else _percent(row.variance_kept, 1)
-    return [row.metric, row.role, _number(row.baseline), _number(row.sd), kept, f"{row.level:.5g}"]
+    return [
+        _check.narrow(row.metric, LONGEST),
+        row.role,
+        _number(row.baseline),
+        _number(row.sd),
+        kept,
+        f"{row.level:.5g}",
+    ]
 
 
 def _needed(row: MetricPlan) -> list[str]:
     return [
-        row.metric,
+        _check.narrow(row.metric, LONGEST),
         _effect(row.mde, row.mde_relative),
         _effect(row.margin, row.margin_relative),
         "-" if row.power is None else _percent(row.power),
@@ -123,19 +132,29 @@ def _more(row: More) -> list[str]:
         "-" if value is None else (_share(value) if row.relative else f"{value:.4g}")
         for value in (row.half_width, row.wanted)
     )
-    return [row.metric, row.variant, width, wanted, f"{row.seen:,}", _count(row.more), _number(row.weeks)]
+    return [
+        _check.narrow(row.metric, LONGEST),
+        row.variant,
+        width,
+        wanted,
+        f"{row.seen:,}",
+        _count(row.more),
+        _number(row.weeks),
+    ]
 
 
 def _weeks(planning: Planning) -> Iterator[str]:
     """As many metrics side by side as there is room for, and as many weeks as are read with ease."""
     rows = planning.mde_by_week()
-    names = list(planning.experiment.metrics)
+    names = [_check.narrow(name, LONGEST) for name in planning.experiment.metrics]
     weeks = [rows[i : i + len(names)] for i in range(0, len(rows), len(names))]
     step = -(-len(weeks) // SHOWN_WEEKS)
     weeks = [week for week in weeks if week[0]["week"] % step == 0 or week is weeks[-1]]
     begins = [[f"{week[0]['week']}{'*' * week[0]['extrapolated']}", f"{week[0]['units']:,}"] for week in weeks]
     columns = [[_effect(week[i]["detectable"], week[i]["relative"]) for week in weeks] for i in range(len(names))]
     for part in _side_by_side(names, columns, WIDTH - 2 - max(len("  ".join(begin)) for begin in begins)):
+        if 0 not in part:
+            yield ""
         body = [[*begin, *(columns[i][at] for i in part)] for at, begin in enumerate(begins)]
         yield from _table(("week", "units", *(names[i] for i in part)), body)
     if planning.sizer.source.ends and any(week[0]["extrapolated"] for week in weeks):

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from abkit import _check
 from abkit.simulate._rates import Average, Rate
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def cells(found: OperatingCharacteristics, row: Characteristics) -> tuple[str, .
     name = row.scenario.name
     quantiles = ("-" if q is None else f"{q:.0f}" for q in row.look_quantiles[1:])
     return (
-        name if len(name) <= LONGEST else f"{name[: LONGEST - 11]}...{name[-8:]}",
+        _check.narrow(name, LONGEST),
         _rate(row.promote, row.wrong_promote is not None, (name, "promote") in more),
         _rate(row.continued),
         _rate(row.rollback, row.wrong_rollback is not None, (name, "rollback") in more),
