@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from abkit.errors import PlanError
 from abkit.experiment import Experiment
 from abkit.metrics import Metric
 from abkit.sequential import FixedHorizon
@@ -63,7 +64,7 @@ class RuleShares:
 
 def rule_shares(experiment: Experiment, metrics: dict[str, Metric], looks: int) -> RuleShares:
     """How this plan's errors are shared out."""
-    treatments = len(treatments_of(experiment))
+    treatments = len(weights_of(experiment)) - 1
     roles = [metric.role for metric in metrics.values()]
     success, guardrails, watched = (roles.count(role) for role in ("success", "guardrail", "deterioration"))
     half = experiment.monitor.total / 2
@@ -82,10 +83,25 @@ def rule_shares(experiment: Experiment, metrics: dict[str, Metric], looks: int) 
     )
 
 
-def treatments_of(experiment: Experiment) -> tuple[str, ...]:
-    """The treatments that get units; where the plan names none, one is taken to be meant."""
-    named = (experiment.allocation or {"treatment": 1.0}).items()
-    return tuple(variant for variant, weight in named if variant != experiment.control and weight > 0)
+def planned_weights(experiment: Experiment) -> dict[str, float]:
+    """The weight of each variant, the control first; where the plan names none, one treatment is taken to be meant."""
+    treatment = "treatment" if experiment.control != "treatment" else "new"
+    named = experiment.allocation or {experiment.control: 1.0, treatment: 1.0}
+    return {name: named[name] for name in sorted(named, key=lambda name: name != experiment.control)}
+
+
+def weights_of(experiment: Experiment) -> dict[str, float]:
+    """The weights of the variants that get units, the control first.
+
+    Raises
+    ------
+    PlanError
+        No treatment gets any.
+    """
+    used = {name: weight for name, weight in planned_weights(experiment).items() if weight > 0}
+    if len(used) < 2:
+        raise PlanError(f"`allocation` must give a treatment units; got them for {experiment.control!r} only.")
+    return used
 
 
 def _checks(experiment: Experiment, metrics: dict[str, Metric], treatments: int, repeats: int) -> int:

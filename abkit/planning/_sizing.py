@@ -13,7 +13,7 @@ from abkit.evidence import Effect
 from abkit.experiment import Experiment
 from abkit.metrics import Metric, Quantile
 from abkit.metrics._metric import units_needed
-from abkit.planning._rule import RuleShares, rule_shares, treatments_of
+from abkit.planning._rule import RuleShares, rule_shares, weights_of
 from abkit.planning._solve import Unanswerable, fewest, probit, smallest
 from abkit.planning._source import Source
 from abkit.planning._tests import Looks, Place, PlannedTest
@@ -34,9 +34,8 @@ class Allocation:
     @classmethod
     def of(cls, experiment: Experiment) -> Allocation:
         """The plan's, or equal shares."""
-        given = experiment.allocation or dict.fromkeys((experiment.control, *treatments_of(experiment)), 1.0)
         pairs = any(metric.pairs for metric in experiment.metrics.values())
-        return cls(experiment.control, {name: weight for name, weight in given.items() if weight > 0}, pairs)
+        return cls(experiment.control, weights_of(experiment), pairs)
 
     @property
     def treatment(self) -> str:

@@ -13,12 +13,12 @@ from abkit.errors import PlanError
 from abkit.experiment import Experiment
 from abkit.logs import label_name
 from abkit.metrics import Trend
+from abkit.planning._rule import planned_weights
 from abkit.simulate._log_model import Column, Likeness, Model, covariate_columns
 from abkit.simulate._log_rows import DAY, Flaws, Times
 from abkit.types import ROWS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-TREATMENT = "treatment"
 Numbers = Mapping[str, float]
 
 
@@ -57,9 +57,9 @@ def likeness_of(icc: float, correlation: float, covariate_correlation: float) ->
 
 def _shares(plan: Experiment, allocation: Numbers | None) -> tuple[tuple[str, ...], Float64Array]:
     """The variants, the control first, and the shares of units that are drawn into each."""
-    planned = dict(plan.allocation or {plan.control: 1.0, TREATMENT if plan.control != TREATMENT else "new": 1.0})
+    planned = planned_weights(plan)
     given = planned if allocation is None else {label_name(name): weight for name, weight in allocation.items()}
-    variants = (plan.control, *(name for name in (planned if plan.allocation else given) if name != plan.control))
+    variants = tuple(planned) if plan.allocation else (plan.control, *(name for name in given if name != plan.control))
     for name in given:
         _check.choice("allocation", name, variants)
     weights = np.array([_check.at_least(f"allocation.{name}", given.get(name, 0.0), 0) for name in variants])

@@ -8,10 +8,9 @@ from types import MappingProxyType
 
 from abkit import _check
 from abkit.errors import PlanError
-from abkit.experiment import Experiment
+from abkit.experiment import Experiment, as_experiment
+from abkit.planning._rule import weights_of
 
-#: The one treatment of a plan that names no variants.
-TREATMENT = "treatment"
 SPARSE_EVENTS = 20.0
 #: Batches of units whose noise may depend on that of the batch before.
 BATCHES = 20
@@ -140,12 +139,9 @@ class Scenario:
 
 def allocation_of(plan: Experiment) -> dict[str, float]:
     """The planned share of each variant, the control first; of a plan that names none, half for one treatment."""
-    named = plan.allocation or {plan.control: 1.0, TREATMENT if plan.control != TREATMENT else "new": 1.0}
-    used = {variant: weight for variant, weight in named.items() if weight > 0}
-    if len(used) < 2:
-        raise PlanError(f"`allocation` must give a treatment units; got them for {plan.control!r} only.")
-    total = sum(used.values())
-    return {variant: used[variant] / total for variant in sorted(used, key=lambda name: name != plan.control)}
+    weights = weights_of(plan)
+    total = sum(weights.values())
+    return {variant: weight / total for variant, weight in weights.items()}
 
 
 def default_scenarios(plan: object) -> tuple[Scenario, ...]:
@@ -170,8 +166,6 @@ def default_scenarios(plan: object) -> tuple[Scenario, ...]:
     >>> [scenario.name for scenario in ab.simulate.default_scenarios(plan)][:3]
     ['no effect', 'errors at its margin', 'all just harmless']
     """
-    from abkit.experiment import as_experiment
-
     experiment = as_experiment(plan)
     listed = (
         Scenario("no effect"),

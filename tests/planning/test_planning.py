@@ -149,6 +149,39 @@ def test_what_the_history_forbids_has_a_reason(
     assert why in (plan(metric).plan({"m": about}, **wish).rule.reason or "")
 
 
+def test_a_fault_of_ours_is_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError("a fault")
+
+    monkeypatch.setattr("abkit.planning._tests.Regions.stopping", fails)
+    with pytest.raises(ValueError, match="a fault"):
+        plan(MEAN, monitor=ab.GroupSequential(looks=3)).plan({"m": S}, mde=0.5)
+
+
+def test_a_history_to_which_nobody_new_comes_says_what_to_do() -> None:
+    days = [pd.Timestamp("2025-01-06") + pd.Timedelta(days=day) for day in range(21)]
+    rows = pd.DataFrame({"u": list(range(50)) * 21, "when": np.repeat(days, 50), "m": np.tile(np.arange(50.0), 21)})
+    found = plan(MEAN).plan(rows, mde=1.0)
+    assert found.rule.reason == (
+        "no units came in the history's last period, so it takes for ever: give `units_per_week`"
+    )
+    assert plan(MEAN).plan(rows, mde=1.0, units_per_week=1_000).rule.weeks
+
+
+@pytest.mark.parametrize("kind", [ab.Mean, ab.Count, ab.Proportion])
+def test_a_huge_effect_needs_few_units_under_any_monitor(kind: Any) -> None:
+    metric, about = (ab.Proportion("m"), {"rate": 1e-6}) if kind is ab.Proportion else (kind("m"), S)
+    for monitor in (ab.FixedHorizon(), ab.GroupSequential(looks=5), ab.AnytimeValid(tune_at=1_000)):
+        found = plan(metric, monitor=monitor).plan({"m": about}, mde=0.999 if kind is ab.Proportion else 1e9)
+        assert found.rule.units < 1_000, found.rule.reason
+
+
+def test_the_treatment_that_nobody_named_is_not_the_control() -> None:
+    plans = [ab.Experiment(unit="u", variant="v", control=name, metrics={"m": MEAN}) for name in ("c", "treatment")]
+    named, found = (one.plan({"m": S}, mde=0.5).rule.allocation for one in plans)
+    assert list(found.items()) == [("treatment", named["c"]), ("new", named["treatment"])]
+
+
 def test_no_effect_is_so_large_that_ten_units_show_it() -> None:
     row = plan(ab.Proportion("m")).plan({"m": {"rate": 0.99}}, weeks=1, units_per_week=10).metric("m")
     assert row.mde is None
