@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
+import numpy as np
 from scipy.special import ndtri
+
+from abkit._check import Float64Array
 
 _EPSILON = 2.0**-52
 _SMALLEST = 5e-324
@@ -134,3 +137,25 @@ def secant(
         value = rising(here)
         slope = (value - value_before) / (here - before) if here != before else math.inf
     return here
+
+
+def secants(rising: Callable[[Float64Array], Float64Array], guess: Float64Array, high: Float64Array) -> Float64Array:
+    """`secant` for many functions at once, whose slopes are about 1, between 0 and `high`; an element each.
+
+    Where a function is below zero up to `high` the element has no meaning.
+    """
+    low, here, slope = np.zeros_like(guess), guess, np.ones_like(guess)
+    value, value_before = rising(here), np.full_like(guess, np.inf)
+    for _ in range(200):
+        low, high = np.where(value < 0, here, low), np.where(value < 0, high, here)
+        following = here - value / np.where(slope > 0, slope, np.nan)
+        near = np.abs(following - here) <= 1e-10 * np.maximum(np.abs(here), 1.0)
+        narrow = high - low <= 4 * _EPSILON * np.maximum(np.abs(low), np.abs(high))
+        if np.all(near | narrow):
+            break
+        inside = (low < following) & (following < high) & ~(np.abs(value) > np.abs(value_before) / 2)
+        following = np.where(near | narrow, here, np.where(inside, following, low + (high - low) / 2))
+        before, value_before, here = here, value, following
+        value, apart = rising(here), here - before
+        slope = np.where(apart != 0, (value - value_before) / np.where(apart != 0, apart, 1.0), slope)
+    return np.where(near & ~narrow, following, low)

@@ -19,14 +19,13 @@ from abkit.metrics import Metric
 from abkit.metrics._shifted import size_of
 from abkit.planning._solve import Unanswerable
 from abkit.planning._source import resized
-from abkit.power._exact_looks import Counts, bounds_of_counts
-from abkit.power._question import Question
+from abkit.power._exact_looks import Counts, bounds_one_way
 from abkit.power._statistic import Statistic, rejection
 from abkit.sequential import AnytimeValid, FixedHorizon, GroupSequential, Look, Monitor
 from abkit.sequential._guard import FEWEST_UNITS
 from abkit.sequential._operating import Regions, Stopping
 from abkit.suffstats import CoMoments
-from abkit.types import Null, Relative
+from abkit.types import Alternative, Null, Relative
 
 #: A statistic whose mean lies so far beyond a bound passes it in any run.
 CERTAIN = 40.0
@@ -80,19 +79,9 @@ class ExactLooks:
 
     def upper(self, shares: tuple[float, ...], *, all_looks: bool) -> tuple[float, ...]:
         """At each look; where only the last one counts, infinite before it."""
-        asked = Question(
-            alpha=np.asarray(2 * self.tail),
-            alternative="two-sided",
-            hypothesis="superiority",
-            margin=np.asarray(0.0),
-            relative=False,
-            ratio=None,
-            monitor=self.monitor,
-            looks=len(shares),
-        )
         wanted = shares if all_looks else shares[-1:]
-        up, down = bounds_of_counts(asked, self.monitor, wanted, self.units, self.counts)
-        found = up if self.way > 0 else tuple(-bound for bound in down)
+        way: Alternative = "greater" if self.way > 0 else "less"
+        found = bounds_one_way(self.monitor, wanted, self.units, self.counts, way, self.tail)
         return (*(math.inf,) * (len(shares) - len(wanted)), *found)
 
 

@@ -8,20 +8,24 @@ the ratio of their variances.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from typing import Any, NamedTuple
 
-from abkit._roots import secant
+import numpy as np
+import numpy.typing as npt
+
+from abkit._check import Float64Array
+from abkit._roots import secants
 from abkit.power._question import Question
 from abkit.power._statistic import Statistic
 from abkit.sequential import AnytimeValid
-from abkit.sequential._two_proportions import TwoProportionsEffect
+from abkit.sequential._many_proportions import log_evidence
 from abkit.types import Alternative, Null, Relative
 
 _Bounds = tuple[float, ...]
 #: Expected proportions nearer to 0 or 1 are of no use.
 _EDGE = 1e-9
+_WAYS: tuple[Alternative, ...] = ("greater", "less")
 
 
 class Counts(NamedTuple):
@@ -43,68 +47,64 @@ def bounds_of_counts(
     asked: Question, monitor: AnytimeValid, shares: _Bounds, units: tuple[float, float], counts: Counts
 ) -> tuple[_Bounds, _Bounds]:
     """Above and below, at these shares of the units; where only one way is tested, nothing is rejected below."""
-    two = asked.alternative == "two-sided"
-    goal = -math.log(float(asked.alpha) / (2 if two and monitor.sides == 1 else 1))
-    names: tuple[Alternative, ...] = ("greater", "less") if two else (asked.alternative,)
-    each = [
-        _Side(monitor, units, counts, name, "two-sided" if two and monitor.sides == 2 else name).bounds(shares, goal)
-        for name in names
-    ]
-    return each[0], tuple(-bound for bound in each[1]) if two else (-math.inf,) * len(shares)
+    two, alpha = asked.alternative == "two-sided", float(asked.alpha)
+    if not two:
+        bounds = _bounds(monitor, shares, units, counts, asked.alternative, asked.alternative, alpha)
+        return bounds, (-math.inf,) * len(shares)
+    up, down = (bounds_one_way(monitor, shares, units, counts, way, alpha / 2) for way in _WAYS)
+    return up, tuple(-bound for bound in down)
 
 
-@dataclass(frozen=True)
-class _Side:
-    """Where the test rejects in one direction."""
-
-    monitor: AnytimeValid
-    units: tuple[float, float]
-    counts: Counts
-    way: Alternative
-    evidence: Alternative
-
-    @cached_property
-    def _line(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Both proportions on the null, and how far they move for a deviate of 1 with one of these shares of units."""
-        control, treatment, null, relative = self.counts
-        weight, shift = (1 + null, 0.0) if relative else (1.0, null)
-        var_c = weight * control * (1 - control) / self.units[0]
-        var_t = treatment * (1 - treatment) / self.units[1]
-        variance = weight * var_c + var_t
-        gap = (treatment - weight * control - shift) / variance
-        step = (1.0 if self.way == "greater" else -1.0) / math.sqrt(variance)
-        return (control + var_c * gap, treatment - var_t * gap), (-var_c * step, var_t * step)
-
-    def bounds(self, shares: _Bounds, goal: float) -> _Bounds:
-        """The deviate at which log E is `goal`, at each look; infinite where no counts have as much."""
-        result: list[float] = []
-        guess = math.sqrt(2 * goal) + 1
-        for share in reversed(shares):
-            bound = self._bound(share, goal, guess)
-            guess = bound if math.isfinite(bound) else guess
-            result.append(bound)
-        return tuple(reversed(result))
-
-    def _bound(self, share: float, goal: float, guess: float) -> float:
-        (c, t), (step_c, step_t) = self._line
-        step_c, step_t = step_c / math.sqrt(share), step_t / math.sqrt(share)
-        n_c, n_t = share * self.units[0], share * self.units[1]
-        monitor, planned = self.monitor, self.units[1] / (self.units[0] + self.units[1])
-        null: Null = Relative(self.counts.null) if self.counts.relative else self.counts.null
-
-        def excess(deviate: float) -> float:
-            x_c, x_t = _within(c + step_c * deviate) * n_c, _within(t + step_t * deviate) * n_t
-            effect = TwoProportionsEffect(x_c, n_c, x_t, n_t, planned, monitor.tune_at, monitor.sides)
-            return math.sqrt(2 * max(effect.log_evalue(null, self.evidence), 0.0)) - math.sqrt(2 * goal)
-
-        farthest = min(_room(c, step_c), _room(t, step_t))
-        if farthest <= 0 or excess(farthest) < 0:
-            return math.inf
-        return secant(excess, min(guess, farthest / 2), 1.0, 0.0, farthest)
+def bounds_one_way(
+    monitor: AnytimeValid, shares: _Bounds, units: tuple[float, float], counts: Counts, way: Alternative, tail: float
+) -> _Bounds:
+    """Of a test both ways that has this error in each; how far the deviate goes this way, at least 0."""
+    if monitor.sides == 2:
+        return _bounds(monitor, shares, units, counts, way, "two-sided", 2 * tail)
+    return _bounds(monitor, shares, units, counts, way, way, tail)
 
 
-def _within(proportion: float) -> float:
-    return min(max(proportion, _EDGE), 1 - _EDGE)
+def _bounds(
+    monitor: AnytimeValid,
+    shares: _Bounds,
+    units: tuple[float, float],
+    counts: Counts,
+    way: Alternative,
+    evidence: Alternative,
+    alpha: float,
+) -> _Bounds:
+    """The deviate at which log E is -log alpha, at each look; infinite where no counts have as much."""
+    share_of_units, goal = np.array(shares), -math.log(alpha)
+    n = share_of_units[:, None] * np.array(units)
+    start, step = _line(units, counts, 1.0 if way == "greater" else -1.0)
+    steps = step / np.sqrt(share_of_units)[:, None]
+    null: Null = Relative(counts.null) if counts.relative else counts.null
+    planned = units[1] / (units[0] + units[1])
+    evidence_of = partial(log_evidence, share=planned, tune_at=monitor.tune_at, sides=monitor.sides)
+
+    def excess(deviates: Float64Array, at: npt.NDArray[np.bool_]) -> Float64Array:
+        proportions = np.clip(start + steps[at] * deviates[:, None], _EDGE, 1 - _EDGE)
+        found = evidence_of(proportions * n[at], n[at], null, evidence)
+        return np.asarray(np.sqrt(2 * np.maximum(found, 0.0)) - math.sqrt(2 * goal))
+
+    farthest = np.array([min(_room(*pair) for pair in zip(start, each, strict=True)) for each in steps.tolist()])
+    bounds, reached = np.full(len(n), np.inf), farthest > 0
+    reached[reached] = excess(farthest[reached], reached) >= 0
+    guess, most = math.sqrt(2 * goal) + 1, farthest[reached]
+    bounds[reached] = secants(lambda deviates: excess(deviates, reached), np.minimum(guess, most / 2), most)
+    return tuple(bounds.tolist())
+
+
+def _line(units: tuple[float, float], counts: Counts, way: float) -> tuple[Float64Array, Float64Array]:
+    """Both proportions on the null, and how far they move for a deviate of 1 with all of these units."""
+    control, treatment, null, relative = counts
+    weight, shift = (1 + null, 0.0) if relative else (1.0, null)
+    var_c = weight * control * (1 - control) / units[0]
+    var_t = treatment * (1 - treatment) / units[1]
+    variance = weight * var_c + var_t
+    gap = (treatment - weight * control - shift) / variance
+    apart = np.array([-var_c, var_t])
+    return np.array([control, treatment]) - apart * gap, apart * (way / math.sqrt(variance))
 
 
 def _room(start: float, step: float) -> float:

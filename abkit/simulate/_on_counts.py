@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from abkit._check import Float64Array
 from abkit.evidence import Sample
 from abkit.inference._score_effect import ScoreEffect
 from abkit.sequential import AnytimeValid
-from abkit.sequential._two_proportions import two_proportions_effect
+from abkit.sequential._many_proportions import log_evidence
 from abkit.simulate._canonical import Runs, joined, no_runs, record
 from abkit.simulate._course import Course, course_of
 from abkit.simulate._rule import Rule
@@ -129,20 +129,18 @@ def _against(world: _World, look: int, treatment: int, pairs: _Ints, null: float
         tested = [math.nan if math.isnan(score.statistic(0.0)) else score.statistic(null) for score in scores]
         return np.array(tested)[which.ravel()]
     share = float(world.course.planned[treatment + 1] / (world.course.planned[0] + world.course.planned[treatment + 1]))
-    deviates = np.zeros(len(different))
-    for i in np.flatnonzero(_most_evidence(different, (n_c, n_t), null) >= -math.log(level)):
-        c, t = different[i].tolist()
-        deviates[i] = _exact((c, n_c), (t, n_t), share, monitor, null)
+    deviates, near = np.zeros(len(different)), _most_evidence(different, (n_c, n_t), null) >= -math.log(level)
+    deviates[near] = _exact(different[near], np.array([n_c, n_t]), share, monitor, null)
     return deviates[which.ravel()]
 
 
-@lru_cache(maxsize=2**16)
-def _exact(
-    control: tuple[int, int], treatment: tuple[int, int], share: float, monitor: AnytimeValid, null: float
-) -> float:
-    """-log p of the exact comparison, signed by the side of the null; metrics have many pairs of counts in common."""
-    effect = two_proportions_effect(*control, *treatment, share, monitor.tune_at, monitor.sides)
-    return math.copysign(-math.log(max(effect.pvalue(null, "two-sided"), 1e-300)), effect.estimate - null)
+def _exact(counts: _Ints, n: _Ints, share: float, monitor: AnytimeValid, null: float) -> Float64Array:
+    """-log p of the exact comparison, signed by the side of the null."""
+    above = counts[:, 1] * n[0] - counts[:, 0] * n[1] - null * n[0] * n[1] > 0
+    found = partial(log_evidence, counts, n, null, share=share, tune_at=monitor.tune_at, sides=monitor.sides)
+    # with one side, each direction has its own error
+    size = found("two-sided") if monitor.sides == 2 else np.maximum(found("greater"), found("less")) - math.log(2)
+    return np.where(above, 1.0, -1.0) * np.maximum(size, 0.0)
 
 
 def _most_evidence(counts: _Ints, n: tuple[int, int], null: float) -> Float64Array:
