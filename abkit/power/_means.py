@@ -68,8 +68,9 @@ def two_means(
     same. Two one-sided tests share one estimated standard error (Owen's Q). Against a relative margin the contrast is
     T - C - null |C|, so that the baseline's own noise counts; against no margin a relative effect is just another unit.
 
-    Use `test="z"` where units are many. Welch's own degrees of freedom are estimated and vary: with five units a variant
-    it rejects less often than planned, by up to three points. Not for skewed values of few units: simulate the test.
+    Use `test="z"` where units are many. Welch's own degrees of freedom are estimated and vary: with five units a
+    variant it rejects less often than planned, by up to three points. Not for skewed values of few units: simulate the
+    test.
 
     References
     ----------
@@ -122,9 +123,14 @@ def means_model(
         return Statistic(drift, 1.0, satterthwaite(error_c / error, n_c - 1, error_t / error, n_t - 1))
 
     def best_ratio(
-        n: Float64Array, _: Float64Array, null: Float64Array, sd_c: Float64Array, sd_t: Float64Array, unit: Float64Array
+        _n: Float64Array,
+        _mde: Float64Array,
+        null: Float64Array,
+        sd_c: Float64Array,
+        sd_t: Float64Array,
+        unit: Float64Array,
     ) -> Float64Array:
-        return np.asarray(sd_t / (np.abs(control_weight(asked, null, unit)) * sd_c) + 0 * n)
+        return least_variance(control_weight(asked, null, unit) * sd_c, sd_t)
 
     return Model(at, (control, treatment, unit), best_ratio, _ASSUMED[test if few else "z"], fewest=2.0 * few)
 
@@ -139,6 +145,15 @@ def unit_of_effects(baseline: object, *, relative: bool) -> Float64Array:
     if not np.all(unit != 0):
         raise ValueError("`baseline` must not be 0 where effects are relative; got 0.")
     return unit
+
+
+def least_variance(control: Float64Array, treatment: Float64Array) -> Float64Array:
+    """Units of the treatment for one of the control, from the standard deviations of their parts of the contrast."""
+    if not np.all(control):
+        raise ValueError(
+            "`ratio` must be a number against a margin of -1, where the control does not count; got 'best'."
+        )
+    return treatment / np.abs(control)
 
 
 def satterthwaite(share_c: Float64Array, df_c: Float64Array, share_t: Float64Array, df_t: Float64Array) -> Float64Array:
