@@ -76,8 +76,7 @@ def simulate_canonical(
     scenario : Scenario
         Its effects, correlation, autocorrelation, ramp, drift and allocation are used.
     looks : array_like, shape (looks,)
-        Units of all variants up to each look; or, up to 1, shares of all information, where the sample ratio is not
-        checked and units are counted as such shares.
+        Units of all variants up to each look.
     drifts : mapping of metric to Drift
         For each metric of the plan.
     runs : int
@@ -258,11 +257,9 @@ def _next(world: _World, look: int, before: Float64Array, rng: np.random.Generat
     return fresh if not look or not rho.any() else rho * before + np.sqrt(1 - rho * rho) * fresh
 
 
-def _arrivals(course: Course, look: int, runs: int, rng: np.random.Generator) -> Float64Array | npt.NDArray[np.int64]:
+def _arrivals(course: Course, look: int, runs: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """The units that a look adds to each variant, shape (runs, variants)."""
     added = course.n[look] - (course.n[look - 1] if look else 0.0)
-    if not course.counted:
-        return np.broadcast_to(added, (runs, len(added)))
     new = round(float(course.total[look] - (course.total[look - 1] if look else 0.0)))
     shares = np.maximum(added, 0.0)
     return rng.multinomial(new, shares / shares.sum(), runs)
@@ -280,7 +277,7 @@ def _deviates(world: _World, look: int, sums: Float64Array) -> Float64Array:
 
 def _ratio_broken(world: _World, counts: Float64Array) -> npt.NDArray[np.bool_]:
     """Whether the sample ratio is off, or nothing can be said of it."""
-    if not world.course.counted or any(metric.pairs for metric in world.plan.metrics.values()):
+    if any(metric.pairs for metric in world.plan.metrics.values()):
         return np.asarray(counts.sum(axis=1) == 0)
     return ratio_broken(world.plan, counts, world.course.planned)
 

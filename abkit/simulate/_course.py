@@ -10,10 +10,9 @@ import numpy.typing as npt
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.errors import PlanError
 from abkit.evidence import Sample
 from abkit.experiment import Experiment
-from abkit.sequential import AnytimeValid, GroupSequential, Look
+from abkit.sequential import Look
 from abkit.simulate._scenario import Scenario, allocation_of
 
 
@@ -26,15 +25,13 @@ class Course:
     variants : tuple of str
         The control and the treatments.
     total : float array, shape (looks,)
-        Units of all variants up to each look; shares of all information where units are not known.
+        Units of all variants up to each look.
     n : float array, shape (looks, variants)
         Expected units of each variant up to each look.
     planned : float array, shape (variants,)
         The planned share of each variant.
     level : float array, shape (looks, variants)
         How far the outcomes of a variant's units lie, on average, on the way from the first unit to the last.
-    counted : bool
-        Whether units are known.
     """
 
     variants: tuple[str, ...]
@@ -42,7 +39,6 @@ class Course:
     n: Float64Array
     planned: Float64Array
     level: Float64Array
-    counted: bool
 
     @property
     def information(self) -> Float64Array:
@@ -58,8 +54,9 @@ class Course:
 
     def look(self, planned: int) -> Look:
         """The last look with all before it; beyond the planned ones it is said to be the last."""
-        units = tuple(int(n) for n in self.total) if self.counted else ()
-        return Look(len(self.total), units, True if planned and len(self.total) > planned else None)
+        return Look(
+            len(self.total), tuple(int(n) for n in self.total), True if planned and len(self.total) > planned else None
+        )
 
     def samples(self, treatment: int, events: float | None, skewness: float | None) -> list[Sample]:
         """What is expected at each look: the share of units that have an event, and the skewness at the last."""
@@ -75,10 +72,12 @@ class Course:
 
 
 def course_of(plan: Experiment, scenario: Scenario, looks: npt.ArrayLike) -> Course:
-    """The course of a plan in a scenario, looked at after so many units, or at such shares of all."""
+    """The course of a plan in a scenario, looked at after so many units of all variants."""
     scenario.check(plan)
     planned = allocation_of(plan)
-    total, counted = _totals(plan, looks)
+    total = _check.sample("looks", looks)
+    if not total.size or not total[0] > 0 or not np.all(np.diff(total) > 0):
+        raise ValueError(f"`looks` must rise from above 0; got {_check.show(total.tolist())}.")
     real = scenario.allocation or planned
     weights = np.array([real[variant] for variant in planned])
     weights = weights / weights.sum()
@@ -87,21 +86,7 @@ def course_of(plan: Experiment, scenario: Scenario, looks: npt.ArrayLike) -> Cou
     ends = np.searchsorted(at, total / total[-1]) - 1
     n, level = (np.cumsum(width * shares * factor, axis=0)[ends] for factor in (1.0, middle))
     found = np.array(list(planned.values()))
-    return Course(tuple(planned), total, n * total[-1], found, level / np.where(n > 0, n, 1.0), counted)
-
-
-def _totals(plan: Experiment, looks: npt.ArrayLike) -> tuple[Float64Array, bool]:
-    total = _check.sample("looks", looks)
-    if not total.size or not total[0] > 0 or not np.all(np.diff(total) > 0):
-        raise ValueError(f"`looks` must rise from above 0; got {_check.show(total.tolist())}.")
-    monitor = plan.monitor
-    if total[-1] > 1:
-        return np.unique(np.rint(total)), True
-    if isinstance(monitor, GroupSequential) and monitor.units:
-        return np.unique(np.rint(total * monitor.units)), True
-    if isinstance(monitor, AnytimeValid):
-        raise PlanError("`looks` must be numbers of units for an anytime-valid monitor; got shares of information.")
-    return total, False
+    return Course(tuple(planned), total, n * total[-1], found, level / np.where(n > 0, n, 1.0))
 
 
 def _stages(at: Float64Array, scenario: Scenario, weights: Float64Array) -> tuple[Float64Array, Float64Array]:

@@ -12,7 +12,6 @@ from scipy.special import ndtr
 from scipy.stats import multivariate_normal
 
 import abkit as ab
-from abkit.errors import PlanError
 from abkit.sequential._two_proportions import two_proportions_effect
 from abkit.simulate import Scenario
 from abkit.simulate._canonical import Runs, simulate_canonical
@@ -217,17 +216,6 @@ def test_runs_come_in_blocks_of_any_number() -> None:
     for runs in (1, 19_999, 20_001):
         found = run(plan_of(), {"s": Drift(2.0)}, looks=[UNITS], runs=runs)
         assert all(getattr(found, name).shape == (runs,) for name in Runs.__slots__)
-
-
-def test_shares_of_information_stand_for_units() -> None:
-    drifts, world = {"s": Drift(2.5)}, {"effects": {"s": 1.0}}
-    monitor = ab.GroupSequential(looks=4)
-    found = run(plan_of(monitor=monitor), drifts, world, looks=monitor.planned)
-    assert agree(np.count_nonzero(found.verdict), float(monitor.design().power(2.5)))
-    assert set(found.units.tolist()) <= {0.25, 0.5, 0.75, 1.0}
-    assert not found.blocked.any()
-    with pytest.raises(PlanError, match="`looks` must be numbers of units for an anytime-valid monitor"):
-        run(plan_of(monitor=ab.AnytimeValid()), drifts, world, looks=[0.5, 1.0])
 
 
 def test_looks_off_the_plan_spend_what_they_may() -> None:
