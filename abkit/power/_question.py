@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from inspect import signature
 from typing import Any, Literal, TypedDict, get_args
 
@@ -139,6 +139,8 @@ def question(mde: Any, given: Common, of: Callable[..., Any]) -> tuple[Question,
     alternative = _check.choice("alternative", alternative, ALTERNATIVES)
     margin, ratio, alpha = given.get("margin", 0.0), given.get("ratio", 1.0), given.get("alpha")
     relative = given.get("relative", False) or any(isinstance(size, Relative) for size in (mde, margin))
+    if relative not in (True, False):
+        raise TypeError(f"`relative` must be True or False; got {_check.show(relative)}.")
     size = numbers("margin", margin.value if isinstance(margin, Relative) else margin, 0, open_low=False)
     _agree(hypothesis, alternative, size)
     monitor = _monitor(given.get("monitor"), alpha, hypothesis)
@@ -177,14 +179,20 @@ def _agree(hypothesis: Hypothesis, alternative: Alternative, margin: Float64Arra
 def described(monitor: Monitor, looks: int) -> Iterator[str]:
     """How a monitor looks, in words."""
     if isinstance(monitor, GroupSequential):
-        yield f"looks at the planned shares of the units, under {monitor!r}"
+        yield f"looks at the planned shares of the units, under {_named(monitor)}"
         if monitor.futility is not None:
             yield "below a futility bound it is given up, although the bound does not demand it"
     else:
         yield (
-            f"{looks} looks at equal distances of units, under {monitor!r}: what is not compared exactly, as two "
+            f"{looks} looks at equal distances of units, under {_named(monitor)}: what is not compared exactly, as two "
             "proportions are, starts at 100 units of the smaller variant; rare events and skewness may delay it"
         )
+
+
+def _named(monitor: Monitor) -> str:
+    """The monitor as it is written, without what is its default."""
+    chosen = ((field.name, getattr(monitor, field.name), field.default) for field in fields(monitor))
+    return f"{type(monitor).__name__}({', '.join(f'{name}={value!r}' for name, value, own in chosen if value != own)})"
 
 
 def _monitor(monitor: object, alpha: object, hypothesis: Hypothesis) -> Monitor | None:

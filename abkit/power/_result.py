@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 from abkit._check import Float64Array
 
 Number = float | Float64Array
+#: So many answers of arrays are printed.
+_SHOWN = 10
 #: A size that is above a whole number by so little, as a share of it, is that number.
 _ROUNDING = 1e-14
 
@@ -75,20 +77,44 @@ class PowerResult:
         """Plain values for JSON; what has no answer is None."""
         return {name: _plain(value) for name, value in asdict(self).items()}
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PowerResult):
+            return NotImplemented
+        return all(_same(getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+
+    def __hash__(self) -> int:
+        return hash((self.question, self.solved, self.assumptions, self.relative, self.treatments))
+
     def __str__(self) -> str:
         if isinstance(self.n_control, np.ndarray) or isinstance(self.power, np.ndarray):
-            return f"{np.size(self.power):,} answers, solved for `{self.solved}`; `to_dict()` has them"
-        size = f"{self.mde:.4g}" if not self.relative else f"{self.mde:.4%} of the baseline"
+            return "\n".join([*self._table(), *(f"  {sentence}" for sentence in self.assumptions)])
+        size = f"{self.mde:.4g}" if not self.relative else f"{100 * self.mde:.4g}% of the baseline"
         n_c, n_t = (math.ceil(n * (1 - _ROUNDING)) for n in (self.n_control, self.n_treatment))
         of_treatment = "the treatment" if self.treatments == 1 else f"each of {self.treatments} treatments"
         found = f"{n_c:,} units of the control and {n_t:,} of {of_treatment} find an effect of {size}"
-        lines = [f"{found} with a chance of {self.power:.4%} (alpha {self.alpha:g}); solved for `{self.solved}`"]
+        lines = [f"{found} with a chance of {100 * self.power:.6g}% (alpha {self.alpha:g}); solved for `{self.solved}`"]
         if self.n_expected is not None:
             lines.append(
                 f"  stopping early, {math.ceil(self.n_expected):,} units of all variants on average under this effect, "
                 f"{math.ceil(self.n_expected_null or 0):,} under the null"
             )
         return "\n".join([*lines, *(f"  {sentence}" for sentence in self.assumptions)])
+
+    def _table(self) -> list[str]:
+        """The first answers, a row each; "-" where there is none."""
+        columns = np.broadcast_arrays(self.n_control, self.n_treatment, self.mde, self.power, self.alpha)
+        count = columns[0].size
+        shown = [[f"{value:.6g}" if math.isfinite(value) else "-" for value in row.ravel()[:_SHOWN]] for row in columns]
+        head = ("n_control", "n_treatment", "mde" + " (share)" * self.relative, "power", "alpha")
+        widths = [max(map(len, column)) for column in ([name, *cells] for name, cells in zip(head, shown, strict=True))]
+        rows = (
+            "  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+            for row in (head, *zip(*shown, strict=True))
+        )
+        more = f", the first {_SHOWN} of them here; `to_dict()` has all" if count > _SHOWN else ""
+        reasons = () if self.reasons is None else np.ravel(self.reasons)[:_SHOWN]
+        why = dict.fromkeys(reason for reason in reasons if reason)
+        return [f"{count:,} answers, solved for `{self.solved}`{more}", *rows, *(f"  -: {reason}" for reason in why)]
 
 
 @dataclass(frozen=True)
@@ -121,6 +147,13 @@ class NoSolution:
 
     def __str__(self) -> str:
         return f"no `{self.solved}`: {self.reason}"
+
+
+def _same(value: Any, other: Any) -> bool:
+    if isinstance(value, np.ndarray) or isinstance(other, np.ndarray):
+        numbers = np.asarray(value).dtype.kind == np.asarray(other).dtype.kind == "f"
+        return np.array_equal(value, other, equal_nan=numbers)
+    return bool(value == other)
 
 
 def _plain(value: Any) -> Any:
