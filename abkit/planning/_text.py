@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 WIDTH = 100
 SHOWN_WEEKS = 12
 NAMED = 3
+#: Of the metrics that a promotion needs.
+RULE_ROLES = ("success", "guardrail")
 LONGEST = 30
+#: Weeks below and above which no digits are told.
+SHORT, LONG = 0.01, 100
 #: So many times the baseline, a share is written with an exponent.
 TIMES = 10_000
 
@@ -56,12 +60,19 @@ def sentence(planning: Planning) -> str:
         )
     if rule.power is None:
         return f"With {rule.units:,} units{when} the plan finds the effects below with {_percent(rule.asked)} power."
-    return f"With {rule.units:,} units{when} the plan promotes with at least {_percent(rule.power)} power."
+    power = f"at least {_percent(rule.power)}" if rule.power else f"at most {_percent(_at_most(planning))}"
+    return f"With {rule.units:,} units{when} the plan promotes with {power} power."
+
+
+def _at_most(planning: Planning) -> float:
+    """The power of the rule at most: that of its weakest guardrail, and of its best success metric."""
+    by_role = {role: [row.power or 0.0 for row in planning.metrics if row.role == role] for role in RULE_ROLES}
+    return min([*by_role["guardrail"], max(by_role["success"], default=1.0)])
 
 
 def _duration(planning: Planning) -> str:
     rule, source = planning.rule, planning.sizer.source
-    count = f"{rule.weeks:,.0f}" if (rule.weeks or 0) >= 100 else f"{rule.weeks:.3g}"
+    count = _weeks_of(rule.weeks)
     weeks = f"{count} week{'s' * (count != '1')}"
     if source.units:
         return f"{weeks}, as units came in the history"
@@ -122,7 +133,7 @@ def _needed(row: MetricPlan) -> list[str]:
         "-" if row.power is None else _percent(row.power),
         _count(row.units),
         _count(row.units_expected),
-        _number(row.weeks),
+        _weeks_of(row.weeks),
         _effect(row.detectable, row.detectable_relative),
     ]
 
@@ -139,7 +150,7 @@ def _more(row: More) -> list[str]:
         wanted,
         f"{row.seen:,}",
         _count(row.more),
-        _number(row.weeks),
+        _weeks_of(row.weeks),
     ]
 
 
@@ -215,6 +226,12 @@ def _share(value: float) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
+
+
+def _weeks_of(value: float | None) -> str:
+    if value is None or not 0 < value < SHORT:
+        return "-" if value is None else f"{value:,.0f}" if value >= LONG else f"{value:.3g}"
+    return f"<{SHORT:g}"
 
 
 def _count(value: float | None) -> str:

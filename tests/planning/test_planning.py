@@ -98,8 +98,9 @@ def test_numbers_are_no_times(log: pd.DataFrame) -> None:
 
 @pytest.mark.parametrize("engine", ["polars", "lazy", "file"])
 def test_every_engine_has_the_same_answer(engine: str, log: pd.DataFrame, tmp_path: Path) -> None:
-    polars = pytest.importorskip("polars")
-    frame = polars.from_pandas(log)
+    import polars as pl
+
+    frame = pl.from_pandas(log)
     log.to_parquet(tmp_path / "log.parquet")
     given = {"polars": frame, "lazy": frame.lazy(), "file": str(tmp_path / "log.parquet")}[engine]
     found, wanted = logged().plan(given).rule, logged().plan(log).rule
@@ -280,6 +281,13 @@ def test_weeks_ask_for_power_and_the_detectable_effect() -> None:
     assert found.rule.power == pytest.approx(max(1 - missed - found.sizer.rule.false, 0))
 
 
+def test_tests_that_may_miss_by_turns_leave_what_the_weakest_has() -> None:
+    found = both().plan({"m": S, "g": S}, weeks=1, units_per_week=200)
+    weakest = min(row.power for row in found.metrics)
+    assert found.rule.power == 0
+    assert f"promotes with at most {100 * weakest:.2f}% power" in " ".join(str(found).split())
+
+
 def test_the_power_curve_passes_through_the_plan() -> None:
     found = both().plan({"m": S, "g": S})
     curve = {row["metric"]: row["power"] for row in found.power_curve([1.0])}
@@ -326,7 +334,6 @@ def test_plain_values_are_strict_json_and_the_sentence_comes_first(log: pd.DataF
 
 @pytest.mark.parametrize("wish", [{}, {"weeks": 3}, {"units_per_week": 500}], ids=str)
 def test_plots_are_drawn(log: pd.DataFrame, wish: dict[str, Any], tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     found = logged().plan(log, **wish)
     found.figure().savefig(tmp_path / "plan.png")
     assert found.plot().get_xlabel().startswith("weeks")
@@ -340,7 +347,6 @@ def command(folder: Path, *more: str) -> int:
 
 
 def test_the_command_reads_a_log(log: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib")
     log.to_parquet(tmp_path / "log.parquet")
     plot = tmp_path / "plan.svg"
     history = ["--history", str(tmp_path / "log.parquet"), "--time", "when"]
