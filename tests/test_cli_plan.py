@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import abkit as ab
 from abkit.cli import main
 
 PLAN = """\
@@ -71,3 +72,17 @@ def test_long_names_leave_room(tmp_path: Path, capsys: pytest.CaptureFixture[str
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 100
     assert {line.split()[0] for line in lines if line.startswith("     ")} <= {f"{week}" for week in range(1, 27)}
+
+
+def test_a_share_is_no_text() -> None:
+    plan = ab.Experiment(unit="u", variant="v", control="c", metrics={"m": ab.Mean("m")})
+    with pytest.raises(TypeError, match=r"relative\(0.02\) for a share of the baseline; got '2%'"):
+        plan.plan({"m": {"mean": 1.0, "sd": 1.0}}, mde="2%")
+
+
+@pytest.mark.parametrize(("pace", "says"), [("1e9", "(<0.01 weeks at"), ("9000", "(1"), ("90", " weeks at 90 a week)")])
+def test_weeks_have_few_digits(pace: str, says: str, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command, "--units-per-week", pace]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert says in first
+    assert "e+" not in first

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,10 +46,10 @@ def write_page(found: Any, path: str | os.PathLike[str]) -> None:
 def make_page(found: Any) -> str:
     """The page as text."""
     parts = found.described()
-    sentences = "".join(f"<p>{html.escape(line)}</p>" for line in parts["summary"])
+    sentences = "".join(f"<p>{_rich(line)}</p>" for line in parts["summary"])
     kind = "more" if found.excesses else "fine"
-    sentences += "".join(f'<p class="{kind}">{html.escape(line)}</p>' for line in parts["warnings"])
-    notes = "".join(f"<li>{html.escape(line)}</li>" for line in (*parts["legend"], *found.notes))
+    sentences += "".join(f'<p class="{kind}">{_rich(line)}</p>' for line in parts["warnings"])
+    notes = "".join(f"<li>{_rich(line)}</li>" for line in (*parts["legend"], *found.notes))
     title = "What this plan will really do"
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
@@ -56,6 +57,11 @@ def make_page(found: Any) -> str:
         f'<div class="scroll">{_table(found, parts["table"])}</div>\n<h2>How to read this</h2><ul>{notes}</ul>\n'
         f"<p>Plan {found.plan.sha256[:12]}</p></body></html>\n"
     )
+
+
+def _rich(line: str) -> str:
+    """Text as HTML, in which what stands between backticks is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(line))
 
 
 def _table(found: Any, rows: Sequence[Sequence[str]]) -> str:

@@ -338,6 +338,8 @@ def _of_report(sizer: Sizer) -> Iterator[str]:
         return
     seen = ", ".join(f"{name} {n:,}" for name, n in report.units.items())
     yield f"units seen so far: {seen}; the numbers of the plan are totals, with these among them"
+    if isinstance(sizer.experiment.monitor, GroupSequential):
+        yield "units more bring an interval to the width wanted at the last look of the schedule"
     if not isinstance(sizer.experiment.monitor, AnytimeValid):
         yield (
             "caution: where the number of units follows the estimates seen so far, the error rates change; it may "

@@ -339,6 +339,8 @@ def asked_sizes(experiment: Experiment, mde: object) -> dict[str, Null]:
 def _size(name: str, value: object) -> Null:
     if isinstance(value, Relative):
         return value
+    if isinstance(value, str):
+        raise TypeError(f"`{name}` must be a number, or relative(0.02) for a share of the baseline; got {value!r}.")
     return _check.number(name, value)
 
 
