@@ -12,10 +12,12 @@ from scipy.special import ndtr
 from abkit._check import Float64Array
 from abkit.errors import DataError
 from abkit.evidence import Effect, Sample
+from abkit.inference import quantile_effect
 from abkit.inference._mean_effect import MeanEffect
 from abkit.inference._quantile_effect import QuantileEffect
 from abkit.logs import Distribution
-from abkit.metrics import Metric
+from abkit.metrics import Metric, Quantile
+from abkit.metrics._quantile import design_effect
 from abkit.metrics._shifted import size_of
 from abkit.planning._solve import Unanswerable
 from abkit.planning._source import resized
@@ -29,6 +31,9 @@ from abkit.types import Alternative, Null, Relative
 
 #: A statistic whose mean lies so far beyond a bound passes it in any run.
 CERTAIN = 40.0
+
+#: How far from a quantile, as a share of the ranks beyond it, its density is taken.
+NEAR = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +192,26 @@ class PlannedTest:
 
     @cached_property
     def _quantile(self) -> tuple[float, float]:
-        """The quantile, and the variance of its estimate for one unit; the shape of its confidence at the history."""
-        found = self.metric.effect(self.statistics, self.statistics)[1]
-        if not isinstance(found, QuantileEffect) or math.isinf(found.stderr):
+        """The quantile, and the variance of its estimate for one unit.
+
+        In a long history the values within one standard error may be in one bucket: those of fewer units are taken, and
+        over several such numbers the rounding averages out.
+        """
+        found, metric = self.statistics, self.metric
+        exact = metric.effect(found, found)[1]
+        if not (isinstance(exact, QuantileEffect) and isinstance(found, Distribution) and isinstance(metric, Quantile)):
             raise Unanswerable(f"the history has too few values beyond the quantile of `{self.name}`")
-        return found.control, found.of_control.stderr**2 * int(self.statistics.n)
+        values, q, apart = found.histogram, metric.q, design_effect(found)
+        widest = max(NEAR * min(q, 1 - q) / math.sqrt(q * (1 - q) * apart / values.n), 1.0)
+        spans = np.geomspace(max(widest / 2, 1.0), widest, 9 if widest > 1 else 1)
+        errors = [
+            quantile_effect(values, values, q, apart * s * s, apart * s * s).of_control.stderr / s
+            for s in spans.tolist()
+        ]
+        error = float(np.mean(errors))
+        if math.isinf(error):
+            raise Unanswerable(f"the history has too few values beyond the quantile of `{self.name}`")
+        return exact.control, error * error * int(found.n)
 
     def power(self, place: Place) -> float:
         """The chance that the test shows what it is for, however its errors are correlated with the control's mean."""

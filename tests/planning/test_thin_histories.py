@@ -98,3 +98,13 @@ def test_units_without_a_value_are_needed_too() -> None:
     alone = plan(m=metric).plan({"m": ab.Moments.from_sample(values)}, weeks=1, units_per_week=400)
     found = plan(m=metric).plan(log, weeks=1, units_per_week=800).metric("m")
     assert found.power == pytest.approx(alone.metric("m").power, rel=1e-3)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_a_long_history_tells_quantiles_better_than_its_buckets(seed: int) -> None:
+    """Exponential values: the variance of a quantile is q / (1 - q) / n, whatever the rounding of the history."""
+    values = 100 * np.random.default_rng(seed).exponential(1.0, 400_000)
+    metric = ab.Quantile("m", 0.9, mde=10.0)
+    found = plan(m=metric).plan(pd.DataFrame({"u": range(values.size), "m": values}))
+    needed = 2 * 2 * (1.959964 + 0.841621) ** 2 * 100**2 * 9 / 10**2
+    assert found.rule.units == pytest.approx(needed, rel=0.08)
