@@ -24,7 +24,7 @@ from abkit.simulate._setting import Setting, make_setting
 
 QUANTILES = (0.1, 0.5, 0.9)
 #: Runs on counts, each different pair of which is tested, and on sums, each batch of which is drawn.
-MOST_ON_COUNTS, MOST_ON_SUMS = 1_000, 5_000
+MOST_ON_COUNTS, MOST_ON_SUMS = 1_000, 2_000
 #: Runs of scenarios with the same noise that are held at once.
 HELD = 1_000_000
 JOINT, SUMS, COUNTS = "joint distribution", "sums of logs", "counts of events"
@@ -52,7 +52,8 @@ def operating_characteristics(  # noqa: PLR0913 - what a simulation may take, on
     scenarios : Scenario or list of Scenario, optional
         The worlds. By default those of `default_scenarios`.
     runs : int
-        How many experiments a scenario, at least 1. Scenarios of rare events take 1,000 at most, those on sums 5,000.
+        How many experiments a scenario, at least 1. Scenarios of rare events take 1,000 at most, those on sums of logs
+        2,000.
     rng : numpy.random.Generator
         Draws everything. The same state gives the same bytes; a scenario's row does not depend on the others.
     history : table, path, or statistics, optional

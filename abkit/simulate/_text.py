@@ -87,8 +87,7 @@ def legend(found: OperatingCharacteristics) -> Iterator[str]:
         "many of all runs had a verdict, - where fewer ever have. units, treated: mean exposed."
     )
     used = [how for how in WAYS if how in {row.how for row in found.rows}]
-    counts = sorted({row.runs for row in found.rows if row.how == "counts of events"})
-    few = {"counts of events": f" ({counts[0]:,} runs)"} if counts else {}
+    few = {row.how: f" ({row.runs:,} runs)" for row in found.rows if row.how != "joint distribution"}
     yield "; ".join(WAYS[how] + few.get(how, "") for how in used) + "."
     for note in dict.fromkeys(row.note for row in found.rows if row.note):
         yield f"{'; '.join(row.scenario.name for row in found.rows if row.note == note)}: {note}."
