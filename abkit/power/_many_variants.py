@@ -133,13 +133,13 @@ def many_variants(  # noqa: PLR0913
         sd_t: Float64Array,
         _alpha: Float64Array,
     ) -> Statistic:
-        noise = sd_c**2 / n_c + sd_t**2 / n_t
-        drift = (mde - null) / np.sqrt(noise)
+        error = np.hypot(sd_c / np.sqrt(n_c), sd_t / np.sqrt(n_t))
+        drift = (mde - null) / error
         if test == "z":
             return Statistic(drift)
         df = n_c - 1 + k * (n_t - 1)
-        pooled = ((n_c - 1) * sd_c**2 + k * (n_t - 1) * sd_t**2) / df
-        return Statistic(drift, np.sqrt(pooled * (1 / n_c + 1 / n_t) / noise), df)
+        pooled = np.hypot(np.sqrt((n_c - 1) / df) * sd_c, np.sqrt(k * (n_t - 1) / df) * sd_t)
+        return Statistic(drift, pooled * np.sqrt(1 / n_c + 1 / n_t) / error, df)
 
     def chance(
         here: Statistic,
@@ -149,7 +149,7 @@ def many_variants(  # noqa: PLR0913
         sd_t: Float64Array,
         alpha: Float64Array,
     ) -> Float64Array:
-        true = sd_c**2 / n_c / (sd_c**2 / n_c + sd_t**2 / n_t)
+        true = 1 / (1 + (sd_t / sd_c) ** 2 * (n_c / n_t))
         taken = n_t / (n_c + n_t) if test == "student" else true
         flat = np.broadcast_arrays(here.drift, here.scale, here.df, true, taken, alpha)
         rows = zip(*(values.tolist() for values in flat), strict=True)

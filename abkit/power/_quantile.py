@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Unpack
 
 import numpy as np
@@ -10,11 +11,10 @@ from scipy.special import ndtri
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.power._means import control_weight, unit_of_effects
+from abkit.power._means import means_model, unit_of_effects
 from abkit.power._question import Common, numbers, question
 from abkit.power._result import NoSolution, PowerResult
-from abkit.power._solve import Model, answer
-from abkit.power._statistic import Statistic
+from abkit.power._solve import answer
 
 
 def quantile(  # noqa: PLR0913
@@ -108,30 +108,8 @@ def quantile(  # noqa: PLR0913
     spread = np.sqrt(numbers("design_effect", design_effect, 0) * (q * (1 - q)))
     unit = unit_of_effects(baseline, relative=asked.relative)
 
-    def at(
-        n_c: Float64Array,
-        n_t: Float64Array,
-        mde: Float64Array,
-        null: Float64Array,
-        sd_c: Float64Array,
-        sd_t: Float64Array,
-        unit: Float64Array,
-    ) -> Statistic:
-        noise = (control_weight(asked, null, unit) * sd_c) ** 2 / n_c + sd_t**2 / n_t
-        return Statistic((mde - null) * np.abs(unit) / np.sqrt(noise))
-
-    def best_ratio(
-        _n: Float64Array,
-        mde: Float64Array,
-        null: Float64Array,
-        sd_c: Float64Array,
-        sd_t: Float64Array,
-        unit: Float64Array,
-    ) -> Float64Array:
-        return np.asarray(sd_t / (np.abs(control_weight(asked, null, unit)) * sd_c) + 0 * (mde + unit))
-
-    model = Model(at, (spread / control, spread / treatment, unit), best_ratio, (_ASSUMED,), fewest=1.0)
-    return answer("quantile", asked, model, n=n, mde=mde, power=power)
+    model = means_model(asked, "z", spread / control, spread / treatment, unit)
+    return answer("quantile", asked, replace(model, assumptions=(_ASSUMED,), fewest=1.0), n=n, mde=mde, power=power)
 
 
 def density_at(values: Float64Array, q: float) -> tuple[float, float]:

@@ -19,6 +19,8 @@ from abkit.power._solve import Model
 _TIE = 1e-9
 _REACH, _POINTS, _MANY = 9.0, 600, 1e5
 _STEPS = 200
+#: Events from which on the power of the exact test is that of the score test to 1e-10.
+_SAME = 1e20
 
 
 class _Case(NamedTuple):
@@ -78,10 +80,11 @@ def _solve(asked: Question, model: Model, solved: str, case: _Case, reason: str)
     def chance(**changed: float) -> float:
         return _power(asked, model, case._replace(**changed))
 
+    events = case.n * case.exposure * max(case.rate, case.rate + case.mde * case.unit)
+    if reason or events > _SAME:
+        return getattr(case, solved), reason
     if solved == "power":
         return chance(), ""
-    if reason:
-        return math.nan, reason
     if solved == "n":
         root = _root(lambda log_n: chance(n=math.exp(log_n)) - case.power, math.log(case.n), 0.02, math.inf)
         return math.exp(root), ""

@@ -100,7 +100,11 @@ def two_rates(
     2000
     """
     asked, mde = question(mde, common, two_rates)
-    rate, over = numbers("baseline", numbers("baseline", baseline, 0), 1e-100), numbers("exposure", exposure, 0)
+    rate, over = (
+        numbers(name, numbers(name, value, 0), 1e-100, 1e100)
+        for name, value in (("baseline", baseline), ("exposure", exposure))
+    )
+    mde = mde if mde is None else numbers("mde", mde, -1e100, 1e100)
     spread = numbers("dispersion", dispersion, 0, open_low=False)
     test = ("negative-binomial" if np.any(spread) else "exact") if test is None else test
     _check.choice("test", test, get_args(Test))

@@ -8,7 +8,7 @@ from typing import Unpack
 import numpy as np
 
 from abkit._check import Float64Array
-from abkit.power._means import control_weight, satterthwaite, unit_of_effects
+from abkit.power._means import control_weight, least_variance, satterthwaite, unit_of_effects
 from abkit.power._question import Common, Question, numbers, question
 from abkit.power._result import NoSolution, PowerResult
 from abkit.power._solve import Model, answer
@@ -133,9 +133,9 @@ def linear_model(
             return Statistic(drift)
         return Statistic(drift, 1.0, satterthwaite(error_c / error, n_c - 1, error_t / error, n_t - 1))
 
-    def best_ratio(n: Float64Array, mde: Float64Array, null: Float64Array, *rest: Float64Array) -> Float64Array:
+    def best_ratio(_: Float64Array, mde: Float64Array, null: Float64Array, *rest: Float64Array) -> Float64Array:
         sd_c, sd_t = sds(mde, *rest)
-        return np.asarray(sd_t / (np.abs(control_weight(asked, null, rest[1])) * sd_c) + 0 * n)
+        return least_variance(control_weight(asked, null, rest[1]) * sd_c, sd_t)
 
     return Model(at, parameters, best_ratio, (assumed,), fewest=0.0 if asked.monitor is not None else 2.0)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.power._means import control_weight, satterthwaite, unit_of_effects
+from abkit.power._means import control_weight, least_variance, satterthwaite, unit_of_effects
 from abkit.power._question import Common, numbers, question, shown
 from abkit.power._result import NoSolution, PowerResult
 from abkit.power._solve import Model, answer
@@ -136,14 +136,14 @@ def regression(  # noqa: PLR0913
         return Statistic(drift / error, np.sqrt(1 + excess / error**2), df)
 
     def best_ratio(
-        n: Float64Array,
         _: Float64Array,
+        __: Float64Array,
         null: Float64Array,
         sd_c: Float64Array,
         sd_t: Float64Array,
         *rest: Float64Array,
     ) -> Float64Array:
-        return np.asarray(sd_t / (np.abs(control_weight(asked, null, rest[-1])) * sd_c) + 0 * n)
+        return least_variance(control_weight(asked, null, rest[-1]) * sd_c, sd_t)
 
     many = f"{k} covariate{'s' if k > 1 else ''} explain{'s' if k == 1 else ''} {shown(explained)} of the variance"
     assumed = "t, adjusted with slopes within each variant" if few else "adjusted; normal, so many units"

@@ -18,8 +18,10 @@ from abkit.power._root import passes
 from abkit.power._statistic import Statistic, critical, rejection, rejection_of_both
 from abkit.sequential import AnytimeValid
 
-#: How many times the first guess an effect may be; and units of the control, above which numbers overflow.
-_LARGEST, _MOST_UNITS = 1e60, 1e100
+#: How many times the first guess an effect may be.
+_LARGEST = 1e60
+#: Units of the control, beyond which numbers overflow or vanish.
+_FEWEST_UNITS, _MOST_UNITS = 1e-100, 1e100
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +186,7 @@ def _others(why: _Why, size: int) -> NDArray[np.bool_]:
 def _solve_n(task: _Task) -> _Answers:
     _, mde, target, _, _, *rest = task.arrays
     why = _why_no_n(task)
-    fewest = np.full(mde.size, task.model.fewest)
+    fewest = np.full(mde.size, task.model.fewest or _FEWEST_UNITS)
     if task.asked.ratio is not None:
         fewest = fewest * np.maximum(1.0, 1 / rest[2])
     open_ = _others(why, mde.size)
@@ -200,7 +202,7 @@ def _solve_n(task: _Task) -> _Answers:
 
         start = np.full(goal.size, math.sqrt(max(1000.0, 10 * task.model.fewest)))
         low, high = np.sqrt(least), np.full(goal.size, math.sqrt(_MOST_UNITS))
-        guess, drift = _guess(at, goal, args[1], start, np.maximum(low, 1e-60), high)
+        guess, drift = _guess(at, goal, args[1], start, low, high)
         result[open_] = passes(chance, goal, guess, drift, low, high, tuple(args)) ** 2
     return result, why | _out_of_reach(task, np.flatnonzero(open_ & np.isnan(result)), fewest)
 
@@ -208,9 +210,7 @@ def _solve_n(task: _Task) -> _Answers:
 def _out_of_reach(task: _Task, missed: NDArray[np.intp], fewest: Float64Array) -> _Why:
     """Why no number of units was found: the fewest have the power already, or it needs too many."""
     _, mde, target, _, _, *rest = task.arrays
-    at_least = np.zeros(missed.size)
-    if missed.size and task.model.fewest:
-        at_least = task.power(fewest[missed], *(value[missed] for value in (mde, *rest)))
+    at_least = task.power(fewest[missed], *(value[missed] for value in (mde, *rest))) if missed.size else ()
     return {
         i: f"{fewest[i]:g} units of the control, the fewest that the test can have, find an effect of {mde[i]:g} with "
         f"a power of {power:.6g} already, above {target[i]:g}"
@@ -303,24 +303,30 @@ def _nearer(task: _Task, n: Float64Array, mde: Float64Array, *rest: Float64Array
 
 def _solve_mde(task: _Task) -> _Answers:
     why = _too_few(task)
-    why |= _needless(task, why, task.arrays[0], "effect")
-    return _solve_within(task, why) if task.asked.between else _solve_beyond(task, why)
+    if task.asked.between:
+        return _solve_within(task, why)
+    return _solve_beyond(task, why | _needless(task, why, task.arrays[0], "effect"))
 
 
 def _solve_within(task: _Task, why: _Why) -> _Answers:
     """The largest difference from zero with which equivalence is still shown."""
-    n, _, target, _, _, *rest = task.arrays
+    n, _, target, _, highest, *rest = task.arrays
+    least = np.maximum(rest[1] - highest * (1 - 1e-12), 0.0)  # from the margin to what there can be
     some = np.flatnonzero(_others(why, n.size))
-    at_best = task.power(n[some], np.zeros(some.size), *(value[some] for value in rest))
+    at_best, at_most = (
+        task.power(n[some], effect[some], *(value[some] for value in rest)) for effect in (0 * n, rest[1] - least)
+    )
     why |= {
         i: f"where there is no difference at all the power is {best:.6g}, below {target[i]:g}"
-        for i, best in zip(some, at_best, strict=True)
         if best < target[i]
+        else f"every effect within the margin is found with a power of at least {most:.6g}, not below {target[i]:g}"
+        for i, best, most in zip(some, at_best, at_most, strict=True)
+        if best < target[i] or most >= target[i]
     }
     open_ = _others(why, n.size)
     result = np.full(n.size, np.nan)
     if open_.any():
-        goal, *args = (value[open_] for value in (target, n, *rest))
+        goal, low, *args = (value[open_] for value in (target, least, n, *rest))
         margin = args[2]
 
         def at(room: Float64Array) -> Statistic:
@@ -329,8 +335,8 @@ def _solve_within(task: _Task, why: _Why) -> _Answers:
         def chance(room: Float64Array, n: Float64Array, *rest: Float64Array) -> Float64Array:
             return task.power(n, rest[1] - room, *rest)
 
-        guess, drift = _guess(at, goal, args[1], margin, 0 * margin, margin)
-        result[open_] = margin - passes(chance, goal, guess, drift, 0 * margin, margin, tuple(args))
+        guess, drift = _guess(at, goal, args[1], margin, low, margin)
+        result[open_] = margin - passes(chance, goal, guess, drift, low, margin, tuple(args))
     return result, why
 
 

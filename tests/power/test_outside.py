@@ -92,3 +92,66 @@ def test_print_rounds_up():
 def test_alpha_near_one_of_many():
     found = ab.power.many_variants(treatments=3, mde=0.3, sd=1.0, power=0.995, alpha=0.999)
     assert math.isfinite(found.n_control)
+
+
+@each_family
+@pytest.mark.parametrize("mde", [1e60, 1e300])
+def test_effects_beyond_measure(ask, given, mde):
+    """An answer, a reason or a refusal; no warning."""
+    for asked in ({"power": 0.8}, {"n": 20}):
+        try:
+            found = ask(mde=mde, **asked, **given)
+        except ValueError as refused:
+            assert str(refused).startswith(("`mde` must be", "`test` 'fisher'"))  # noqa: PT017
+        else:
+            if isinstance(found, ab.power.NoSolution):
+                assert "units of the control, the fewest that the test can have" in found.reason
+            json.dumps(found.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_units_do_not_matter(unit):
+    many = {"treatments": 2, "power": 0.8, "test": "student"}
+    plain = ab.power.many_variants(sd=1.0, mde=0.3, **many).n_control
+    assert ab.power.many_variants(sd=unit, mde=0.3 * unit, **many).n_control == pytest.approx(plain, rel=1e-12)
+    plain = ab.power.quantile(density=0.3, mde=0.3, power=0.8).n_control
+    scaled = ab.power.quantile(density=0.3 / unit, mde=0.3 * unit, power=0.8).n_control
+    assert scaled == pytest.approx(plain, rel=1e-12)
+
+
+def test_equivalence_within_a_margin_beyond_what_can_be():
+    asked = {"baseline": 0.99, "hypothesis": "equivalence", "n": 200}
+    found = ab.power.two_proportions(power=0.8, margin=0.05, **asked)  # 0.99 + 0.05 is no proportion
+    assert "every effect within the margin" in found.reason
+    asked["margin"] = ab.relative(0.05)
+    found = ab.power.two_proportions(power=0.9665, **asked)
+    assert 0 < found.mde < 1 / 99
+    assert ab.power.two_proportions(mde=ab.relative(found.mde), **asked).power == pytest.approx(0.9665, abs=1e-10)
+
+
+def test_equivalence_with_less_power_than_alpha():
+    asked = {"sd": 1.0, "hypothesis": "equivalence", "margin": 0.3, "n": 70, "alpha": 0.05}
+    least = ab.power.two_means(mde=0.3 * (1 - 1e-9), **asked).power
+    assert least < 0.045
+    found = ab.power.two_means(power=0.04, **asked)
+    assert ab.power.two_means(mde=found.mde, **asked).power == pytest.approx(0.04, abs=1e-10)
+    found = ab.power.two_means(power=least / 2, **asked)
+    assert found.reason.startswith("every effect within the margin is found with a power of at least 0.0")
+
+
+@pytest.mark.parametrize("family", ["two_means", "two_ratios", "quantile", "regression", "quasi", "two_proportions"])
+def test_no_best_ratio_where_the_control_does_not_count(family):
+    ask, given = FAMILIES[family]
+    asked = {"baseline": -5.0, "alternative": "greater", "margin": ab.relative(1.0), "ratio": "best"}
+    if "baseline" in given:
+        asked |= {"baseline": abs(given["baseline"]), "hypothesis": "non-inferiority"}
+        asked["mde"] = 0.0
+    else:
+        asked["mde"] = ab.relative(1.5)
+    with pytest.raises(ValueError, match="must be"):
+        ask(power=0.8, **(given | asked))
+
+
+def test_relative_is_a_bool():
+    with pytest.raises(TypeError, match="`relative` must be True or False; got 'yes'"):
+        ab.power.two_means(mde=0.1, sd=1.0, baseline=1.0, power=0.8, relative="yes")

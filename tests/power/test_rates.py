@@ -12,6 +12,12 @@ from abkit.power import NoSolution, two_rates
 from tests.golden.read import cases
 
 
+def test_the_exact_test_of_more_events_than_can_be_counted_is_the_score_test():
+    for n in (0.9e20, 1e40):
+        exact, score = (ab.power.two_rates(n=n, baseline=0.5, power=0.8, test=test).mde for test in ("exact", "score"))
+        assert exact == pytest.approx(score, rel=1e-9)
+
+
 @pytest.mark.parametrize("case", cases("power_poisson"), ids=lambda c: f"{c['control']}-{c['null']}-{c['alpha']}")
 def test_the_exact_test_as_r_enumerates_it(case):
     treatment, n = case["treatment"] / case["ratio"] / case["control"] - 1, 4
