@@ -30,6 +30,8 @@ def open_files(connection: duckdb.DuckDBPyConnection, path: str, columns: Sequen
         return connection.read_parquet(pattern)
     headers = [_header(connection, glob.escape(file)) for file in files]
     for file, header in zip(files, headers, strict=True):
+        if not header:
+            raise DataError(f"the log {file!r} is empty; it has no header and no rows.")
         _refuse_repeated(file, header, columns)
         if header != headers[0]:
             other = ", ".join(sorted({*header} ^ {*headers[0]})) or "the same in another order"

@@ -154,6 +154,12 @@ def test_a_csv_of_times_with_a_zone_needs_no_other_package(
     assert (zoned.units, zoned.every) == (expected.units, expected.every)
 
 
+def test_a_file_without_a_byte_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_bytes(b"")
+    with pytest.raises(DataError, match=r"log\.csv' is empty; it has no header and no rows\.$"):
+        read_history(tmp_path / "log.csv", plan().request())
+
+
 def test_without_times_there_is_one_entry(timed: pd.DataFrame) -> None:
     none = read_history(timed.drop(columns="ts"), plan().request())
     two = read_history(timed.assign(sent=timed["ts"]), plan().request())
