@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from abkit.simulate._log import log as log
     from abkit.simulate._log_truth import Truth as Truth
     from abkit.simulate._operating import operating_characteristics as operating_characteristics
+    from abkit.simulate._rates import Average as Average
+    from abkit.simulate._rates import Rate as Rate
     from abkit.simulate._scenario import Scenario as Scenario
     from abkit.simulate._scenario import default_scenarios as default_scenarios
 
@@ -18,6 +20,8 @@ _HOME_OF = {
     "Characteristics": "abkit.simulate._characteristics",
     "OperatingCharacteristics": "abkit.simulate._characteristics",
     "operating_characteristics": "abkit.simulate._operating",
+    "Average": "abkit.simulate._rates",
+    "Rate": "abkit.simulate._rates",
     "SimulatedLog": "abkit.simulate._log",
     "Truth": "abkit.simulate._log_truth",
     "log": "abkit.simulate._log",

@@ -21,6 +21,17 @@ class Rate(float):
     Parameters
     ----------
     count, runs : int
+        How many of how many.
+
+    Examples
+    --------
+    >>> import abkit as ab
+    >>> rate = ab.simulate.Rate(24, 1_000)
+    >>> rate < 0.025, f"{rate:.1%}", round(rate.stderr, 4)
+    (True, '2.4%', 0.0048)
+    >>> low, high = rate.interval(0.95)
+    >>> round(low, 4), round(high, 4)
+    (0.0154, 0.0355)
     """
 
     __slots__ = ("count", "runs")
@@ -61,6 +72,14 @@ class Average(float):
     Parameters
     ----------
     value, stderr : float
+        The mean, and its standard error.
+
+    Examples
+    --------
+    >>> import abkit as ab
+    >>> looks = ab.simulate.Average(3.5, 0.02)
+    >>> looks / 20, looks.stderr
+    (0.175, 0.02)
     """
 
     __slots__ = ("stderr",)
