@@ -16,8 +16,9 @@ from abkit.inference._dunnett import ManyToOne, _spreads
 from abkit.power._means import unit_of_effects
 from abkit.power._question import Common, numbers, question
 from abkit.power._result import NoSolution, PowerResult
-from abkit.power._solve import Model, answer
+from abkit.power._solve import answer
 from abkit.power._statistic import Statistic
+from abkit.power._task import Model
 from abkit.types import Alternative
 
 Counted = Literal["any", "all", "each"]

@@ -10,8 +10,9 @@ from abkit import _check
 from abkit._check import Float64Array
 from abkit.power._question import Common, Question, numbers, question
 from abkit.power._result import NoSolution, PowerResult
-from abkit.power._solve import Model, answer
+from abkit.power._solve import answer
 from abkit.power._statistic import Statistic
+from abkit.power._task import Model
 
 _TESTS = ("welch", "student", "z")
 

@@ -11,8 +11,9 @@ from abkit._check import Float64Array
 from abkit.power._means import control_weight, unit_of_effects
 from abkit.power._question import Common, numbers, question
 from abkit.power._result import NoSolution, PowerResult
-from abkit.power._solve import Model, answer
+from abkit.power._solve import answer
 from abkit.power._statistic import Statistic
+from abkit.power._task import Model
 
 
 def paired(  # noqa: PLR0913

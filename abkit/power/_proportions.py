@@ -14,8 +14,9 @@ from abkit.power._allocation import fewest_units
 from abkit.power._exact_looks import compared_exactly
 from abkit.power._question import Common, Question, numbers, question
 from abkit.power._result import NoSolution, PowerResult
-from abkit.power._solve import Model, answer
+from abkit.power._solve import answer
 from abkit.power._statistic import Statistic
+from abkit.power._task import Model
 
 Test = Literal["score", "miettinen-nurminen", "wald", "fisher", "boschloo", "barnard"]
 

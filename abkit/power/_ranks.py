@@ -15,8 +15,9 @@ from abkit.inference._mann_whitney import EXACT_BELOW, HALF_WAY
 from abkit.power._allocation import fewest_units
 from abkit.power._question import Common, numbers, question
 from abkit.power._result import NoSolution, Number, PowerResult
-from abkit.power._solve import Model, answer
+from abkit.power._solve import answer
 from abkit.power._statistic import Statistic
+from abkit.power._task import Model
 
 Shape = Literal["normal", "logistic", "exponential", "noether"]
 _SMALL = 1e-2

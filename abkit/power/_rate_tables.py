@@ -13,7 +13,7 @@ from scipy.special import betainc, gammaln, ndtri
 from abkit._check import Float64Array
 from abkit.power._question import Question
 from abkit.power._result import NoSolution, PowerResult
-from abkit.power._solve import Model
+from abkit.power._task import Model
 
 #: Two p-values that differ by rounding only are the same.
 _TIE = 1e-9

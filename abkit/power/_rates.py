@@ -16,8 +16,9 @@ from abkit.power._question import Common, Question, numbers, question
 from abkit.power._rate_tables import added_up
 from abkit.power._ratios import linear_model
 from abkit.power._result import NoSolution, PowerResult
-from abkit.power._solve import Model, answer
+from abkit.power._solve import answer
 from abkit.power._statistic import Statistic
+from abkit.power._task import Model
 
 Test = Literal["exact", "score", "quasi", "negative-binomial"]
 

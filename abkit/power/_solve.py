@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,94 +14,14 @@ from abkit._check import Float64Array
 from abkit.power._question import Question, numbers
 from abkit.power._result import NoSolution, Number, PowerResult
 from abkit.power._root import passes
-from abkit.power._statistic import Statistic, critical, rejection, rejection_of_both
+from abkit.power._statistic import Statistic, critical
+from abkit.power._task import Model, Task, turned
 from abkit.sequential import AnytimeValid
 
 #: How many times the first guess an effect may be.
 _LARGEST = 1e60
 #: Units of the control, beyond which numbers overflow or vanish.
 _FEWEST_UNITS, _MOST_UNITS = 1e-100, 1e100
-
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """How a test's statistic behaves: what a family of tests says of itself.
-
-    Parameters
-    ----------
-    at : callable
-        `at(n_control, n_treatment, mde, null, *parameters) -> Statistic`, for arrays of one shape. The drift is
-        positive where the effect lies above the null.
-    parameters : tuple of float array
-        What else the test depends on: standard deviations, baselines, ...
-    best_ratio : callable
-        `best_ratio(n_control, mde, null, *parameters)`: the units of the treatment for one of the control that need
-        the fewest units of both.
-    assumptions : tuple of str
-        What is taken to be so.
-    fewest : float
-        Units of each variant that the test must have; 0 where it may have any.
-    lowest, highest : float array
-        Effects that are possible; infinite where nothing bounds them.
-    chance : callable, optional
-        `chance(statistic, n_control, n_treatment, *parameters)`: the power, where it is not that of one statistic.
-    """
-
-    at: Callable[..., Statistic]
-    parameters: tuple[Float64Array, ...]
-    best_ratio: Callable[..., Float64Array]
-    assumptions: tuple[str, ...]
-    fewest: float = 0.0
-    lowest: Float64Array | float = -math.inf
-    highest: Float64Array | float = math.inf
-    chance: Callable[..., Float64Array] | None = None
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Task:
-    """A question about a model, with every argument of one shape."""
-
-    name: str
-    asked: Question
-    model: Model
-    arrays: tuple[Float64Array, ...]
-    shape: tuple[int, ...]
-
-    def treated(self, n: Float64Array, mde: Float64Array, *rest: Float64Array) -> Float64Array:
-        """Units of the treatment; `rest` as for `power`."""
-        _, margin, ratio, *parameters = rest
-        if self.asked.ratio is not None:
-            return n * ratio
-        best = self.model.best_ratio(n, mde, margin * self.edge, *parameters)
-        return np.maximum(n * best, self.model.fewest)
-
-    def power(self, n: Float64Array, mde: Float64Array, *rest: Float64Array) -> Float64Array:
-        """The chance of rejection; `rest` is alpha of one side, the margin, the ratio, and the parameters."""
-        tail, margin, _, *parameters = rest
-        asked, at = self.asked, self.model.at
-        null, n_t = margin * self.edge, self.treated(n, mde, *rest)
-        here = at(n, n_t, mde, null, *parameters)
-        if asked.between:
-            return rejection_of_both(here, _turned(at(n, n_t, mde, margin, *parameters)), tail)
-        here = _turned(here) if asked.alternative == "less" else here
-        if self.model.chance is not None:
-            return self.model.chance(here, n, n_t, *parameters)
-        if asked.monitor is not None:
-            from abkit.power._monitored import monitored_power
-
-            return monitored_power(asked, here, n, n_t)
-        return rejection(here, tail, both=asked.alternative == "two-sided")
-
-    @property
-    def sides(self) -> int:
-        """On how many sides it rejects."""
-        return 2 if self.asked.alternative == "two-sided" and not self.asked.between else 1
-
-    @property
-    def edge(self) -> float:
-        """The null for a margin of 1: the lower one of an equivalence."""
-        inside = self.asked.hypothesis != "superiority"
-        return (-1.0 if inside else 1.0) * self.asked.way
 
 
 def answer(
@@ -121,7 +40,7 @@ def answer(
     every = _broadcast(*given, *bounds, asked.tail, asked.margin, ratio, *model.parameters)
     flat = [np.array(value, dtype=np.float64).ravel() for value in every]
     _check_effects(flat[1], flat[3], flat[4])
-    task = _Task(name, asked, model, tuple(flat), every[0].shape)
+    task = Task(name, asked, model, tuple(flat), every[0].shape)
     values, why = {"n": _solve_n, "mde": _solve_mde, "power": _solve_power}[solved](task)
     return _result(task, solved, values, why)
 
@@ -159,7 +78,7 @@ _Why = dict[Any, str]
 _Answers = tuple[Float64Array, _Why]
 
 
-def _solve_power(task: _Task) -> _Answers:
+def _solve_power(task: Task) -> _Answers:
     n, mde, _, _, _, *rest = task.arrays
     why = _too_few(task)
     open_ = _others(why, n.size)
@@ -168,7 +87,7 @@ def _solve_power(task: _Task) -> _Answers:
     return result, why
 
 
-def _too_few(task: _Task) -> _Why:
+def _too_few(task: Task) -> _Why:
     """Where the treatment has not the units that the test needs."""
     n, ratio, least = task.arrays[0], task.arrays[7], task.model.fewest
     if task.asked.ratio is None:
@@ -183,7 +102,7 @@ def _others(why: _Why, size: int) -> NDArray[np.bool_]:
     return open_
 
 
-def _solve_n(task: _Task) -> _Answers:
+def _solve_n(task: Task) -> _Answers:
     _, mde, target, _, _, *rest = task.arrays
     why = _why_no_n(task)
     fewest = np.full(mde.size, task.model.fewest or _FEWEST_UNITS)
@@ -207,7 +126,7 @@ def _solve_n(task: _Task) -> _Answers:
     return result, why | _out_of_reach(task, np.flatnonzero(open_ & np.isnan(result)), fewest)
 
 
-def _out_of_reach(task: _Task, missed: NDArray[np.intp], fewest: Float64Array) -> _Why:
+def _out_of_reach(task: Task, missed: NDArray[np.intp], fewest: Float64Array) -> _Why:
     """Why no number of units was found: the fewest have the power already, or it needs too many."""
     _, mde, target, _, _, *rest = task.arrays
     at_least = task.power(fewest[missed], *(value[missed] for value in (mde, *rest))) if missed.size else ()
@@ -220,7 +139,7 @@ def _out_of_reach(task: _Task, missed: NDArray[np.intp], fewest: Float64Array) -
     }
 
 
-def _why_no_n(task: _Task) -> _Why:
+def _why_no_n(task: Task) -> _Why:
     mde, margin = task.arrays[1], task.arrays[6]
     if task.asked.between:
         no_room = np.flatnonzero(np.abs(mde) >= margin)
@@ -238,7 +157,7 @@ def _why_no_n(task: _Task) -> _Why:
     return why
 
 
-def _needless(task: _Task, why: _Why, n: Float64Array | None, what: str) -> _Why:
+def _needless(task: Task, why: _Why, n: Float64Array | None, what: str) -> _Why:
     """Where the test has the power without an effect, of any number of units where none is given."""
     target, tail = task.arrays[2], task.arrays[5]
     if task.model.chance is None and task.asked.monitor is None:
@@ -253,7 +172,7 @@ def _needless(task: _Task, why: _Why, n: Float64Array | None, what: str) -> _Why
     }
 
 
-def _without_effect(task: _Task, why: _Why, n: Float64Array | None) -> Float64Array:
+def _without_effect(task: Task, why: _Why, n: Float64Array | None) -> Float64Array:
     """The power under the null; 0 where the null cannot be, or the power of ever fewer units goes to zero."""
     _, _, _, lowest, highest, *rest = task.arrays
     null = rest[1] * task.edge
@@ -294,21 +213,21 @@ def _wanted(at: Statistic, target: Float64Array, tail: Float64Array) -> Float64A
     return np.asarray(np.maximum(drift, 0.1))
 
 
-def _nearer(task: _Task, n: Float64Array, mde: Float64Array, *rest: Float64Array) -> Statistic:
+def _nearer(task: Task, n: Float64Array, mde: Float64Array, *rest: Float64Array) -> Statistic:
     """The statistic against the nearer null."""
     margin, parameters = rest[1], rest[3:]
     null = np.where(mde > 0, margin, -margin) if task.asked.between else margin * task.edge
     return task.model.at(n, task.treated(n, mde, *rest), mde, null, *parameters)
 
 
-def _solve_mde(task: _Task) -> _Answers:
+def _solve_mde(task: Task) -> _Answers:
     why = _too_few(task)
     if task.asked.between:
         return _solve_within(task, why)
     return _solve_beyond(task, why | _needless(task, why, task.arrays[0], "effect"))
 
 
-def _solve_within(task: _Task, why: _Why) -> _Answers:
+def _solve_within(task: Task, why: _Why) -> _Answers:
     """The largest difference from zero with which equivalence is still shown."""
     n, _, target, _, highest, *rest = task.arrays
     least = np.maximum(rest[1] - highest * (1 - 1e-12), 0.0)  # from the margin to what there can be
@@ -340,7 +259,7 @@ def _solve_within(task: _Task, why: _Why) -> _Answers:
     return result, why
 
 
-def _solve_beyond(task: _Task, why: _Why) -> _Answers:
+def _solve_beyond(task: Task, why: _Why) -> _Answers:
     """The smallest effect beyond the null, in the direction of the test; upwards where it has both."""
     n, _, target, lowest, highest, *rest = task.arrays
     way, null = task.asked.way, rest[1] * task.edge
@@ -384,11 +303,7 @@ def _solve_beyond(task: _Task, why: _Why) -> _Answers:
     return result, why
 
 
-def _turned(at: Statistic) -> Statistic:
-    return at._replace(drift=-at.drift)
-
-
-def _result(task: _Task, solved: str, values: Float64Array, why: _Why) -> PowerResult | NoSolution:
+def _result(task: Task, solved: str, values: Float64Array, why: _Why) -> PowerResult | NoSolution:
     n, mde, power, _, _, *rest = task.arrays
     n, mde, power = (values if solved == name else old for name, old in (("n", n), ("mde", mde), ("power", power)))
     n_t = task.treated(n, mde, *rest)
@@ -416,7 +331,7 @@ def _result(task: _Task, solved: str, values: Float64Array, why: _Why) -> PowerR
 
 
 def _expected(
-    task: _Task, n: Float64Array, n_t: Float64Array, mde: Float64Array
+    task: Task, n: Float64Array, n_t: Float64Array, mde: Float64Array
 ) -> tuple[Float64Array | None, Float64Array | None]:
     """Units of all variants on average, under the effect and under the null; None where nothing can stop early."""
     asked = task.asked
@@ -429,7 +344,7 @@ def _expected(
     null = margin * task.edge
     there, at_null = (task.model.at(n, n_t, effect, null, *parameters) for effect in (mde, null + 0 * mde))
     if asked.alternative == "less":
-        there, at_null = _turned(there), _turned(at_null)
+        there, at_null = turned(there), turned(at_null)
     return expected_units(asked, there, n, n_t), expected_units(asked, at_null, n, n_t)
 
 
