@@ -16,7 +16,7 @@ from abkit.metrics import Metric, Paired, Proportion, Quantile, Rate, Ratio
 from abkit.planning._more import more_units
 from abkit.planning._planning import MetricPlan, Planning, RulePlan, both_scales
 from abkit.planning._sizing import Demand, Need, Sizer, asked_sizes, own_value
-from abkit.planning._solve import Unanswerable
+from abkit.planning._solve import MOST, Unanswerable
 from abkit.planning._source import DAYS, read_source
 from abkit.planning._tests import Looks
 from abkit.sequential import AnytimeValid, FixedHorizon, GroupSequential
@@ -81,6 +81,8 @@ def _rule(sizer: Sizer, needs: dict[str, Need]) -> RulePlan:
 def _rule_at(sizer: Sizer, weeks: float) -> RulePlan:
     """With the units that will have come by then."""
     arrived = sizer.source.units_at(weeks)
+    if arrived > MOST:
+        raise PlanError(f"`weeks` must be fewer; in {weeks:g} more units come than can be counted.")
     units = sizer.allocation.of_total(arrived)
     least = max(sizer.least(demand) for demand in sizer.demands.values())
     if min(units.values()) < least:

@@ -18,6 +18,7 @@ from abkit.errors import DataError, PlanError
 from abkit.experiment import Experiment
 from abkit.logs import Distribution, History, ThirdMoments
 from abkit.metrics import Metric, Paired, Proportion, Quantile, Rate, Ratio
+from abkit.planning._solve import MOST
 from abkit.report import Report, merge_groups
 from abkit.suffstats import CoMoments, Counts, Moments
 
@@ -89,7 +90,7 @@ class Source:
 
 def read_source(experiment: Experiment, history: object, time: str | None, units_per_week: float | None) -> Source:
     """From a log or its history, a summary or the file of one, or the report of the running experiment."""
-    per_week = None if units_per_week is None else _check.at_least("units_per_week", units_per_week, 0)
+    per_week = None if units_per_week is None else _traffic(units_per_week)
     if isinstance(history, (str, os.PathLike)) and Path(history).suffix.lower() in SUFFIXES:
         history, per_week = _of_file(experiment, history, per_week)
     if time is not None and isinstance(history, (Report, History, Mapping)):
@@ -101,6 +102,13 @@ def read_source(experiment: Experiment, history: object, time: str | None, units
     if not isinstance(history, History):
         history = _of_log(experiment, history, time)
     return _of_history(experiment, history, per_week)
+
+
+def _traffic(units_per_week: object) -> float:
+    per_week = _check.at_least("units_per_week", units_per_week, 0)
+    if per_week > MOST:
+        raise PlanError(f"`units_per_week` must be at most {MOST:.3g}, as many as can be counted; got {per_week:g}.")
+    return per_week
 
 
 def _of_log(experiment: Experiment, log: object, time: str | None) -> History:
@@ -126,7 +134,10 @@ def _of_file(
             raise PlanError(f"the summary has {_check.show(unknown[0])}; its fields are metrics and units_per_week.")
         given = content.get("units_per_week")
         if per_week is None and given is not None:
-            per_week = _check.at_least("units_per_week", given, 0)
+            try:
+                per_week = _traffic(given)
+            except (TypeError, ValueError) as error:
+                raise PlanError(str(error)) from error
         content = content["metrics"]
     if not isinstance(content, Mapping):
         raise PlanError(f"the summary must map metrics to statistics; got {_check.show(content)}.")

@@ -14,6 +14,8 @@ import abkit as ab
 from abkit.cli import main
 from abkit.errors import DataError
 
+S = {"mean": 1.0, "sd": 2.0}
+
 
 def plan(**metrics: Any) -> ab.Experiment:
     return ab.Experiment(unit="u", variant="v", control="c", metrics=metrics)
@@ -108,3 +110,17 @@ def test_a_long_history_tells_quantiles_better_than_its_buckets(seed: int) -> No
     found = plan(m=metric).plan(pd.DataFrame({"u": range(values.size), "m": values}))
     needed = 2 * 2 * (1.959964 + 0.841621) ** 2 * 100**2 * 9 / 10**2
     assert found.rule.units == pytest.approx(needed, rel=0.08)
+
+
+def test_a_summary_whose_traffic_is_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text("{units_per_week: many, metrics: {m: {mean: 1, sd: 2}}}")
+    with pytest.raises(ab.errors.PlanError, match="`units_per_week` must be a number; got 'many'"):
+        plan(m=ab.Mean("m", mde=1.0)).plan(str(tmp_path / "s.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("weeks", "units_per_week", "named"), [(1.0, 1e300, "units_per_week"), (1e300, 1.0, "weeks"), (1e12, 1e6, "weeks")]
+)
+def test_more_units_than_can_be_counted_are_refused(weeks: float, units_per_week: float, named: str) -> None:
+    with pytest.raises(ab.errors.PlanError, match=f"`{named}` must be"):
+        plan(m=ab.Mean("m", mde=1.0)).plan({"m": S}, weeks=weeks, units_per_week=units_per_week)
