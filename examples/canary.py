@@ -3,8 +3,8 @@
     python examples/canary.py
     python examples/canary.py --runs 100000
 
-The plan is examples/canary.yaml: one success metric, three guardrails. The release is as bad as the margins allow, and no
-worse, so that every rollback is a mistake.
+The plan is examples/canary.yaml: one success metric, three guardrails. The release is as bad as the margins allow, and
+no worse, so that every rollback is a mistake.
 """
 
 import argparse
@@ -19,9 +19,9 @@ PLAN = Path(__file__).with_name("canary.yaml")
 LOOKS, SEED = 20, 1
 CORRELATIONS = (0.0, 0.5, 0.8)
 MONITORS = {
-    "fixed horizon, peeked at": lambda alpha: ab.FixedHorizon(alpha),
+    "fixed horizon, peeked at": ab.FixedHorizon,
     "group-sequential": lambda alpha: ab.GroupSequential(alpha, looks=LOOKS),
-    "anytime-valid": lambda alpha: ab.AnytimeValid(alpha),
+    "anytime-valid": ab.AnytimeValid,
 }
 
 

@@ -59,11 +59,8 @@ def _missing(asked: Question, n: object, mde: object, power: object) -> str:
     if len(missing) == 2 and "mde" in missing and asked.hypothesis != "superiority":
         missing.remove("mde")  # that there is no difference is what is planned for
     if len(missing) != 1:
-        raise ValueError(
-            "`n`, `mde` and `power` must be given but for the one that is asked; got "
-            + (", ".join(name for name in given if given[name] is not None) or "none of them")
-            + "."
-        )
+        named = ", ".join(name for name in given if given[name] is not None) or "none"
+        raise ValueError(f"two of `n`, `mde` and `power` must be given, and the third is the answer; got {named}.")
     return missing[0]
 
 

@@ -137,7 +137,7 @@ def test_what_is_planned_is_what_is_tested(n_c, n_t, sd_t):
     [
         ({"sd": 0.0, "n": 5, "power": 0.8}, "`sd` must be above 0"),
         ({"sd": 1.0, "n": 1, "power": 0.8}, "`n` must be at least 2"),
-        ({"sd": 1.0, "n": 5}, "`n`, `mde` and `power` must be given but for the one that is asked"),
+        ({"sd": 1.0, "n": 5}, "two of `n`, `mde` and `power` must be given"),
         ({"sd": 1.0, "n": 5, "power": 1.0}, "`power` must be above 0 and below 1"),
         ({"sd": 1.0, "n": math.inf, "power": 0.8}, "`n` must be at least 2"),
         ({"sd": math.nan, "n": 5, "power": 0.8}, "`sd` must be above 0"),
