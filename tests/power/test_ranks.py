@@ -52,13 +52,12 @@ def test_superiority_of_a_normal_shift():
 
 
 @pytest.mark.parametrize("shape", ["normal", "logistic", "exponential", "noether"])
-@pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
-@pytest.mark.parametrize("margin", [0.0, 0.05])
+@pytest.mark.parametrize(
+    ("alternative", "margin"), [("two-sided", 0.0), ("greater", 0.0), ("less", 0.0), ("greater", 0.05), ("less", 0.05)]
+)
 def test_any_two_give_the_third(shape, alternative, margin):
     common = {"shape": shape, "alternative": alternative, "ratio": 0.5}
     if margin:
-        if alternative == "two-sided":
-            pytest.skip("a margin has one direction")
         common |= {"hypothesis": "non-inferiority", "margin": margin}
     mde = -0.1 if alternative == "less" else 0.1
     size = ab.power.ranks(mde=mde, power=0.8, **common)
