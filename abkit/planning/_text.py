@@ -55,7 +55,7 @@ def sentence(planning: Planning) -> str:
         if not rule.decisive:
             return f"The plan has {rule.units:,} units{when}."
         return (
-            f"The plan needs {rule.units:,} units{when} to promote with {_percent(rule.asked)} power"
+            f"The plan needs {rule.units:,} units{when} to promote with at least {_percent(rule.asked)} power"
             f"{_what_for(planning)}."
         )
     if rule.power is None:

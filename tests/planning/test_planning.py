@@ -328,7 +328,7 @@ def test_plain_values_are_strict_json_and_the_sentence_comes_first(log: pd.DataF
     assert json.loads(text)["schema"] == "abkit.planning/1"
     first = str(found).splitlines()[0]
     assert first.startswith(f"The plan needs {found.rule.units:,} units (")
-    assert "at 1,500 a week) to promote with 80% power" in first
+    assert "at 1,500 a week) to promote with at least 80% power" in first
     assert repr(found) == str(found)
 
 
