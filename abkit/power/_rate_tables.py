@@ -19,8 +19,8 @@ from abkit.power._task import Model
 _TIE = 1e-9
 _REACH, _POINTS, _MANY = 9.0, 600, 1e5
 _STEPS = 200
-#: Events from which on the power of the exact test is that of the score test to 1e-10.
-_SAME = 1e20
+#: Events from which on the effects of the exact test are those of the score test to 1e-8, and where numbers are whole.
+_SAME = 1e15
 
 
 class _Case(NamedTuple):

@@ -13,9 +13,9 @@ from tests.golden.read import cases
 
 
 def test_the_exact_test_of_more_events_than_can_be_counted_is_the_score_test():
-    for n in (0.9e20, 1e40):
+    for n in (1.9e15, 0.9e20, 1e40):
         exact, score = (ab.power.two_rates(n=n, baseline=0.5, power=0.8, test=test).mde for test in ("exact", "score"))
-        assert exact == pytest.approx(score, rel=1e-9)
+        assert exact == pytest.approx(score, rel=2e-8)
 
 
 @pytest.mark.parametrize("case", cases("power_poisson"), ids=lambda c: f"{c['control']}-{c['null']}-{c['alpha']}")
