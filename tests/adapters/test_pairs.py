@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import abkit as ab
@@ -295,6 +295,7 @@ CLEAN = [
 ]
 
 
+@settings(max_examples=25)
 @given(st.lists(ROW, max_size=40), st.sampled_from(["drop", "zero"]), st.booleans(), st.booleans())
 def test_any_log_gives_what_plain_loops_give(
     rows: list[dict[str, Any]], missing: Any, keyed: bool, exposed: bool

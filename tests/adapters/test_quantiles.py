@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import abkit as ab
@@ -250,6 +250,7 @@ def table(rows: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame([*CLEAN, *rows], schema={**types, "seen": pl.Boolean})
 
 
+@settings(max_examples=25)
 @given(
     st.lists(ROW, max_size=40), st.floats(0.01, 0.99), st.sampled_from(["drop", "zero"]), st.booleans(), st.booleans()
 )

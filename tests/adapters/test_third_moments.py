@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
@@ -97,6 +97,7 @@ def test_an_offset_costs_no_digits(offset: float, rows: int) -> None:
             check(moments, len(columns), brute(log, variant, columns), (offset, variant, columns))
 
 
+@settings(max_examples=25)
 @given(
     st.lists(
         st.tuples(

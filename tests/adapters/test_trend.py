@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import abkit as ab
@@ -158,6 +158,7 @@ def test_rounding_is_no_trend(days: int, level: float) -> None:
     assert "the variance is zero" in trend(levels.sample(frac=1, random_state=1), days=days).reason
 
 
+@settings(max_examples=25)
 @given(
     st.lists(
         st.tuples(
