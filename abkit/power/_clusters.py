@@ -9,7 +9,7 @@ import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.power._means import means_model, unit_of_effects
+from abkit.power._means import deviations, means_model, unit_of_effects
 from abkit.power._question import Common, numbers, question, shown
 from abkit.power._result import NoSolution, PowerResult
 from abkit.power._solve import answer
@@ -96,8 +96,7 @@ def clusters(  # noqa: PLR0913
     """
     _check.choice("test", test, ("t", "z"))
     asked, mde = question(mde, common, clusters)
-    control = numbers("sd", sd, 0)
-    treatment = control if sd_treatment is None else numbers("sd_treatment", sd_treatment, 0)
+    control, treatment = deviations(sd, sd_treatment)
     size = numbers("cluster_size", cluster_size, 1, open_low=False)
     effect = design_effect(numbers("icc", icc, 0, 1, open_low=False), size, numbers("cv", cv, 0, open_low=False))
     root = np.sqrt(effect / size)

@@ -13,8 +13,8 @@ from scipy.special import ndtr
 from abkit import _check, _tails
 from abkit._check import Float64Array
 from abkit.inference._dunnett import ManyToOne, _spreads
-from abkit.power._means import unit_of_effects
-from abkit.power._question import Common, numbers, question
+from abkit.power._means import deviations, unit_of_effects
+from abkit.power._question import Common, Question, question
 from abkit.power._result import NoSolution, PowerResult
 from abkit.power._solve import answer
 from abkit.power._statistic import Statistic
@@ -115,15 +115,28 @@ def many_variants(  # noqa: PLR0913
     _check.choice("correction", correction, get_args(Correction))
     _check.choice("test", test, ("z", "student"))
     asked, mde = question(mde, common, many_variants)
+    _refuse_what_is_not_planned(asked)
+    unit = np.abs(unit_of_effects(baseline, relative=asked.relative))
+    control, treatment = (sds / unit for sds in deviations(sd, sd_treatment))
+    way = _Way(k, moved if count != "each" else 1, count == "all", asked.alternative, correction)
+    model = _compared(way, test, (control, treatment, asked.alpha), _assumed(k, moved, count, correction, test))
+    found = answer("many_variants", asked, model, n=n, mde=mde, power=power)
+    if isinstance(found, NoSolution):
+        return found
+    found = replace(found, treatments=k)
+    return replace(found, n_expected=found.n_total, n_expected_null=found.n_total) if asked.horizon else found
+
+
+def _refuse_what_is_not_planned(asked: Question) -> None:
     if asked.between or asked.monitor is not None:
         raise ValueError("`hypothesis` and `monitor` must not be equivalence or several looks for many variants.")
     if asked.relative and np.any(asked.margin):
         raise ValueError("`margin` must be a difference for many variants, and not relative.")
-    control = numbers("sd", sd, 0)
-    treatment = control if sd_treatment is None else numbers("sd_treatment", sd_treatment, 0)
-    unit = np.abs(unit_of_effects(baseline, relative=asked.relative))
 
-    way = _Way(moved if count != "each" else 1, count == "all", asked.alternative, correction)
+
+def _compared(way: _Way, test: str, parameters: tuple[Float64Array, ...], assumed: tuple[str, ...]) -> Model:
+    """Treatments of one size, each compared with the same control."""
+    k = way.treatments
 
     def at(
         n_c: Float64Array,
@@ -154,7 +167,7 @@ def many_variants(  # noqa: PLR0913
         taken = n_t / (n_c + n_t) if test == "student" else true
         flat = np.broadcast_arrays(here.drift, here.scale, here.df, true, taken, alpha)
         rows = zip(*(values.tolist() for values in flat), strict=True)
-        return np.array([way.power(k, *row) for row in rows])
+        return np.array([way.power(*row) for row in rows])
 
     def best_ratio(
         _n: Float64Array,
@@ -166,33 +179,23 @@ def many_variants(  # noqa: PLR0913
     ) -> Float64Array:
         return np.asarray(sd_t / sd_c / math.sqrt(k) + 0 * (mde + null))
 
-    model = Model(
-        at,
-        (control / unit, treatment / unit, asked.alpha),
-        best_ratio,
-        _assumed(k, moved, count, correction, test),
-        fewest=2.0 if test == "student" else 0.0,
-        chance=chance,
-    )
-    found = answer("many_variants", asked, model, n=n, mde=mde, power=power)
-    if isinstance(found, NoSolution):
-        return found
-    found = replace(found, treatments=k)
-    return replace(found, n_expected=found.n_total, n_expected_null=found.n_total) if asked.horizon else found
+    fewest = 2.0 if test == "student" else 0.0
+    return Model(at, parameters, best_ratio, assumed, fewest=fewest, chance=chance)
 
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """Which rejections count: of so many treatments with an effect, any or all."""
+    """Which rejections count: of all treatments, so many with an effect, any or all of these."""
 
+    treatments: int
     moved: int
     every: bool
     alternative: Alternative
     correction: Correction
 
-    def power(self, k: int, drift: float, scale: float, df: float, share: float, taken: float, alpha: float) -> float:
+    def power(self, drift: float, scale: float, df: float, share: float, taken: float, alpha: float) -> float:
         """The mean over the control's part U and over S; `share` is the control's of the variance."""
-        bound = scale * critical_of_many(k, taken, df, self.alternative, alpha, self.correction)
+        bound = scale * critical_of_many(self.treatments, taken, df, self.alternative, alpha, self.correction)
         b, own = math.sqrt(share), math.sqrt(1 - share)
         sharper = 1 + math.sqrt(2 * math.log(self.moved))
         step = 0.5 * min(1.0, own / b) / sharper

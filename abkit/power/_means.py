@@ -90,8 +90,7 @@ def two_means(
     """
     _check.choice("test", test, _TESTS)
     asked, mde = question(mde, common, two_means)
-    control = numbers("sd", sd, 0)
-    treatment = control if sd_treatment is None else numbers("sd_treatment", sd_treatment, 0)
+    control, treatment = deviations(sd, sd_treatment)
     unit = unit_of_effects(baseline, relative=asked.relative)
     return answer("two_means", asked, means_model(asked, test, control, treatment, unit), n=n, mde=mde, power=power)
 
@@ -134,6 +133,12 @@ def means_model(
         return least_variance(control_weight(asked, null, unit) * sd_c, sd_t)
 
     return Model(at, (control, treatment, unit), best_ratio, _ASSUMED[test if few else "z"], fewest=2.0 * few)
+
+
+def deviations(sd: object, sd_treatment: object) -> tuple[Float64Array, Float64Array]:
+    """Standard deviations of a unit of the control and of the treatment, which is the same unless it is given."""
+    control = numbers("sd", sd, 0)
+    return control, control if sd_treatment is None else numbers("sd_treatment", sd_treatment, 0)
 
 
 def unit_of_effects(baseline: object, *, relative: bool) -> Float64Array:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, Unpack
 
 import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.power._means import control_weight, least_variance, satterthwaite, unit_of_effects
-from abkit.power._question import Common, numbers, question, shown
+from abkit.power._means import control_weight, deviations, least_variance, satterthwaite, unit_of_effects
+from abkit.power._question import Common, Question, numbers, question, shown
 from abkit.power._result import NoSolution, PowerResult
 from abkit.power._solve import answer
 from abkit.power._statistic import Statistic
@@ -101,11 +102,19 @@ def regression(  # noqa: PLR0913
     _check.choice("test", test, ("t", "z"))
     asked, mde = question(mde, common, regression)
     k = _check.count("covariates", covariates, 1)
-    control = numbers("sd", sd, 0)
-    treatment = control if sd_treatment is None else numbers("sd_treatment", sd_treatment, 0)
+    control, treatment = deviations(sd, sd_treatment)
     explained = _explained(r2, correlation, k)
     unit = unit_of_effects(baseline, relative=asked.relative)
     few = test == "t" and asked.monitor is None
+    many = f"{k} covariate{'s' if k > 1 else ''} explain{'s' if k == 1 else ''} {shown(explained)} of the variance"
+    assumed = "t, adjusted with slopes within each variant" if few else "adjusted; normal, so many units"
+    at, best_ratio = _adjusted(asked, k, few=few)
+    model = Model(at, (control, treatment, explained, unit), best_ratio, (assumed, many), fewest=(k + 3.0) * few)
+    return answer("regression", asked, model, n=n, mde=mde, power=power)
+
+
+def _adjusted(asked: Question, k: int, *, few: bool) -> tuple[Callable[..., Statistic], Callable[..., Float64Array]]:
+    """The statistic after the adjustment for k covariates, and the best ratio of units."""
 
     def at(  # noqa: PLR0913, PLR0917
         n_c: Float64Array,
@@ -146,10 +155,7 @@ def regression(  # noqa: PLR0913
     ) -> Float64Array:
         return least_variance(control_weight(asked, null, rest[-1]) * sd_c, sd_t)
 
-    many = f"{k} covariate{'s' if k > 1 else ''} explain{'s' if k == 1 else ''} {shown(explained)} of the variance"
-    assumed = "t, adjusted with slopes within each variant" if few else "adjusted; normal, so many units"
-    model = Model(at, (control, treatment, explained, unit), best_ratio, (assumed, many), fewest=(k + 3.0) * few)
-    return answer("regression", asked, model, n=n, mde=mde, power=power)
+    return at, best_ratio
 
 
 def _explained(r2: object, correlation: object, covariates: int) -> Float64Array:

@@ -18,9 +18,8 @@ def test_as_mvtnorm(case):
     share, df = case["ratio"] / (1 + case["ratio"]), case["df"] or np.inf
     scale = case["bound"] / critical_of_many(case["k"], share, df, alternative, 0.05, "dunnett")
     for name, moved in (("any", case["k"]), ("each", 1), ("all", case["k"])):
-        found = _Way(moved, name == "all", alternative, "dunnett").power(
-            case["k"], case["drift"], scale, df, share, share, 0.05
-        )
+        way = _Way(case["k"], moved, name == "all", alternative, "dunnett")
+        found = way.power(case["drift"], scale, df, share, share, 0.05)
         # "each" is R's noncentral t; "all" adds up several of mvtnorm's numbers
         assert found == pytest.approx(case[name], abs={"any": 2e-5, "each": 1e-10, "all": 2e-4}[name])
 
