@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from abkit._lazy import attach
 
 if TYPE_CHECKING:
+    from abkit import bandits as bandits
     from abkit import power as power
     from abkit import simulate as simulate
     from abkit._sets import HalfLines as HalfLines
@@ -180,7 +181,7 @@ _HOMES = {
     "abkit.trajectory": ("Trajectory",),
     "abkit.types": ("ROWS", "Cap", "Sum", "relative"),
 }
-_MODULES = ("power", "simulate")
+_MODULES = ("bandits", "power", "simulate")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [*sorted(_HOME_OF), *_MODULES, "__version__"]  # noqa: PLE0604 - the names are text

@@ -1,0 +1,291 @@
+"""The face of every policy: which arm next, with which probability, and what a reward teaches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, ClassVar, Generic, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from abkit import _check
+from abkit._check import Float64Array
+from abkit.bandits._state import Arm, MeanState, State, checked_arms, frozen
+
+S = TypeVar("S", bound=State)
+IntArray = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """An arm, and the probability with which it was chosen.
+
+    Parameters
+    ----------
+    arm : str or int
+        The arm.
+    find : function
+        Gives the probability; it is asked once, when `propensity` is first touched.
+    """
+
+    arm: Arm
+    find: Callable[[], float]
+
+    @cached_property
+    def propensity(self) -> float:
+        """The probability with which this arm was chosen, in (0, 1]: what must be logged with the decision."""
+        return self.find()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.arm, self.propensity))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Choice) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self.arm)
+
+    def __repr__(self) -> str:
+        return f"Choice(arm={self.arm!r}, propensity={self.propensity:.6g})"
+
+
+class Policy(Generic[S]):
+    """A rule that chooses arms. Subclasses are frozen dataclasses of its parameters and say five things.
+
+    `empty`, `pick`, `probabilities`, `absorb` and `check_reward` work on arrays with the arms along the first axis, and
+    in a simulation the runs along the second; what a person calls is here, and is final.
+    """
+
+    kind: ClassVar[str]
+    #: Whether arms are chosen at random. Where not, a log says nothing of the arms that were not chosen.
+    randomised: ClassVar[bool] = True
+    #: Policies by their names in files.
+    kinds: ClassVar[dict[str, type[Policy[Any]]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "kind" in cls.__dict__:
+            Policy.kinds[cls.kind] = cls
+
+    def empty(self, arms: tuple[Arm, ...], runs: tuple[int, ...] = ()) -> S:
+        """What is known before any reward."""
+        raise NotImplementedError
+
+    def pick(self, state: S, rng: np.random.Generator, context: Float64Array | None = None) -> IntArray:
+        """The place of the arm to choose, in each run."""
+        raise NotImplementedError
+
+    def probabilities(self, state: S, context: Float64Array | None = None) -> Float64Array:
+        """The probability of each arm, in each run."""
+        raise NotImplementedError
+
+    def absorb(
+        self, state: S, place: Any, reward: Any, propensity: Any = None, context: Float64Array | None = None
+    ) -> None:
+        """Learn rewards in place; `place` counts through the arrays as through one line."""
+        raise NotImplementedError
+
+    def check_reward(self, reward: Float64Array) -> None:
+        """Refuse rewards that the policy is not made for."""
+
+    def check_context(self, context: object) -> Float64Array | None:
+        """The context as the policy reads it; most have none."""
+        if context is not None:
+            raise ValueError(f"`context` must be left out: {type(self).__name__} has no use for it.")
+        return None
+
+    def check_propensity(self, propensity: object) -> float | None:
+        """The propensity as the policy reads it; most learn nothing from it."""
+        return None if propensity is None else checked_propensity(propensity)
+
+    def init(self, arms: object) -> S:
+        """The state before any reward.
+
+        Parameters
+        ----------
+        arms : list of str or int, or int
+            Names of the arms, or how many there are.
+        """
+        return cast("S", frozen(self.empty(checked_arms(arms))))
+
+    def select(self, state: S, *, rng: np.random.Generator, context: object = None) -> Choice:
+        """Choose an arm.
+
+        Parameters
+        ----------
+        state : State
+            What `init` or `update` returned.
+        rng : numpy.random.Generator
+            The same state of it gives the same choice.
+        context : float array, optional
+            What is known of this decision, where the policy uses it.
+
+        Returns
+        -------
+        Choice
+            `arm`, and `propensity`, which is computed when it is first asked for.
+        """
+        known = self.check_context(context)
+        place = int(self.pick(state, rng, known))
+        return Choice(state.arms[place], lambda: float(self.probabilities(state, known)[place]))
+
+    def update(self, state: S, arm: Any, reward: Any, *, propensity: object = None, context: object = None) -> S:
+        """The state after one reward, or after several in the order of lists; whenever they come in.
+
+        Parameters
+        ----------
+        state : State
+            What `init` or `update` returned.
+        arm : str or int, or a list of them
+            The arm that was chosen, by its name.
+        reward : float, or a list of as many
+            What it gave.
+        propensity : float, or a list, optional
+            The probability with which it was chosen, where the policy learns from it.
+        context : float array, or a list, optional
+            What was known of the decision.
+        """
+        after = state.copy()
+        if isinstance(arm, (str, int)):
+            self._learn(after, arm, reward, propensity, context)
+        else:
+            for row in _rows(arm, reward, propensity, context):
+                self._learn(after, *row)
+        return cast("S", frozen(after))
+
+    def propensities(self, state: S, context: object = None) -> Float64Array:
+        """The probability of each arm at the next choice, in the order of `state.arms`."""
+        return self.probabilities(state, self.check_context(context))
+
+    def warm_start(self, report: Any, metric: str | None = None, *, weight: float = 1.0) -> S:
+        """The state after the units of an experiment, each counted as `weight` rewards.
+
+        Parameters
+        ----------
+        report : Report
+            Of a finished experiment; its variants become the arms.
+        metric : str, optional
+            Whose values are the rewards; by default the only success metric.
+        weight : float
+            How much an old unit counts beside a new reward, above 0 and at most 1.
+        """
+        from abkit.bandits._warm import warm_state
+
+        return cast("S", warm_state(self, report, metric, weight))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The policy as plain values, with its kind: the content of a plan file."""
+        values = {field.name: getattr(self, field.name) for field in fields(cast("Any", self))}
+        plain = {name: value.to_dict() if isinstance(value, Policy) else value for name, value in values.items()}
+        return {"kind": self.kind, **{k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}}
+
+    @staticmethod
+    def from_dict(data: object) -> Policy[Any]:
+        """Read what `to_dict` wrote; fields that are left out have their defaults."""
+        if not isinstance(data, Mapping) or "kind" not in data:
+            raise ValueError(f"`policy` must be a mapping with a kind; got {_check.show(data)}.")
+        kind = _check.choice("policy.kind", data["kind"], tuple(Policy.kinds))
+        known = [field.name for field in fields(cast("Any", Policy.kinds[kind]))]
+        for name in data:
+            if name not in (*known, "kind"):
+                listed = ", ".join(known) or "none"
+                raise ValueError(
+                    f"`policy.{name}` is not a field of {kind}; its fields are {listed}.{_check.suggest(name, known)}"
+                )
+        given = {name: data[name] for name in known if name in data}
+        if "policy" in given:
+            given["policy"] = Policy.from_dict(given["policy"])
+        return Policy.kinds[kind](**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+
+    def _learn(self, state: S, arm: object, reward: object, propensity: object, context: object) -> None:
+        place = state.index(arm)
+        value = _check.number("reward", reward)
+        self.check_reward(np.asarray(value))
+        self.absorb(state, place, value, self.check_propensity(propensity), self.check_context(context))
+
+
+class IndexPolicy(Policy[MeanState]):
+    """A policy that chooses the arm with the largest index, and among equal ones any; each arm once first."""
+
+    randomised: ClassVar[bool] = False
+
+    def index(self, state: MeanState) -> Float64Array:
+        """The index of each arm that was pulled, and infinity of one that was not."""
+        raise NotImplementedError
+
+    def empty(self, arms: tuple[Arm, ...], runs: tuple[int, ...] = ()) -> MeanState:
+        """What is known before any reward."""
+        return MeanState.empty(arms, runs)
+
+    def pick(self, state: MeanState, rng: np.random.Generator, context: Float64Array | None = None) -> IntArray:
+        """The place of the arm to choose, in each run."""
+        return largest(self.index(state), rng)
+
+    def probabilities(self, state: MeanState, context: Float64Array | None = None) -> Float64Array:
+        """The probability of each arm, in each run."""
+        return shares_of_largest(self.index(state))
+
+    def absorb(
+        self, state: MeanState, place: Any, reward: Any, propensity: Any = None, context: Float64Array | None = None
+    ) -> None:
+        """Learn rewards in place."""
+        state.absorb(place, reward)
+
+
+def largest(scores: Float64Array, rng: np.random.Generator) -> IntArray:
+    """Where the largest score is along the first axis; any of them where several are equal."""
+    if scores.ndim == 1:
+        ties = np.flatnonzero(scores == scores.max())
+        return np.asarray(ties[0] if ties.size == 1 else ties[rng.integers(ties.size)])
+    ties = scores == scores.max(axis=0)
+    place = ties.argmax(axis=0)
+    if np.count_nonzero(ties) > place.size:
+        counts = ties.sum(axis=0)
+        several = np.flatnonzero(counts > 1)
+        chosen = rng.integers(counts[several])
+        place[several] = (ties[:, several].cumsum(axis=0) > chosen).argmax(axis=0)
+    return place
+
+
+def shares_of_largest(scores: Float64Array) -> Float64Array:
+    """The probability of each place under `largest`."""
+    ties = scores == scores.max(axis=0)
+    return np.asarray(ties / ties.sum(axis=0))
+
+
+def drawn(probabilities: Float64Array, rng: np.random.Generator) -> IntArray:
+    """A place along the first axis, each with its probability."""
+    upto = np.cumsum(probabilities, axis=0)
+    u = rng.random(probabilities.shape[1:]) * upto[-1]
+    return np.asarray((upto > u).argmax(axis=0), dtype=np.intp)
+
+
+def checked_propensity(value: object) -> float:
+    """A probability above 0."""
+    result = _check.within("propensity", value, 0, np.inf)
+    if result > 1:
+        raise ValueError(f"`propensity` must be a probability, above 0 and at most 1; got {result:g}.")
+    return result
+
+
+def check_bounds(bounds: tuple[float, float], reward: Float64Array) -> None:
+    """Refuse rewards outside what was declared."""
+    low, high = bounds
+    if not (float(reward.min()) >= low and float(reward.max()) <= high):
+        worst = float(reward.min() if not float(reward.min()) >= low else reward.max())
+        raise ValueError(f"`reward` must be within the declared bounds {low:g} and {high:g}; got {worst:g}.")
+
+
+def _rows(arm: Any, *columns: Any) -> Iterator[tuple[Any, ...]]:
+    arms = [item.item() if isinstance(item, np.generic) else item for item in arm]
+    listed = []
+    for name, column in zip(("reward", "propensity", "context"), columns, strict=True):
+        if column is None:
+            listed.append([None] * len(arms))
+            continue
+        if isinstance(column, str) or not isinstance(column, (Sequence, np.ndarray)) or len(column) != len(arms):
+            raise ValueError(f"`{name}` must have one value for each of {len(arms)} arms; got {_check.show(column)}.")
+        listed.append(list(column))
+    return zip(arms, *listed, strict=True)

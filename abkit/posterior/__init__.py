@@ -1,0 +1,1 @@
+"""Conjugate posteriors, and which of several is largest: what Bayesian tests and Thompson sampling share."""
