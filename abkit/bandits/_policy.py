@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from importlib import import_module
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import numpy as np
@@ -186,6 +187,8 @@ class Policy(Generic[S]):
         """Read what `to_dict` wrote; fields that are left out have their defaults."""
         if not isinstance(data, Mapping) or "kind" not in data:
             raise ValueError(f"`policy` must be a mapping with a kind; got {_check.show(data)}.")
+        for home in _homes():
+            import_module(home)
         kind = _check.choice("policy.kind", data["kind"], tuple(Policy.kinds))
         known = [field.name for field in fields(cast("Any", Policy.kinds[kind]))]
         for name in data:
@@ -240,7 +243,7 @@ def largest(scores: Float64Array, rng: np.random.Generator) -> IntArray:
         ties = np.flatnonzero(scores == scores.max())
         return np.asarray(ties[0] if ties.size == 1 else ties[rng.integers(ties.size)])
     ties = scores == scores.max(axis=0)
-    place = ties.argmax(axis=0)
+    place: IntArray = ties.argmax(axis=0)
     if np.count_nonzero(ties) > place.size:
         counts = ties.sum(axis=0)
         several = np.flatnonzero(counts > 1)
@@ -276,6 +279,13 @@ def check_bounds(bounds: tuple[float, float], reward: Float64Array) -> None:
     if not (float(reward.min()) >= low and float(reward.max()) <= high):
         worst = float(reward.min() if not float(reward.min()) >= low else reward.max())
         raise ValueError(f"`reward` must be within the declared bounds {low:g} and {high:g}; got {worst:g}.")
+
+
+def _homes() -> Collection[str]:
+    """The modules of all policies, each of which makes its own known when it is loaded."""
+    from abkit import bandits
+
+    return bandits._HOMES  # noqa: SLF001
 
 
 def _rows(arm: Any, *columns: Any) -> Iterator[tuple[Any, ...]]:

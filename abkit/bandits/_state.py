@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
@@ -64,7 +64,7 @@ class State(Statistics):
     def index(self, arm: object) -> int:
         """The place of an arm."""
         try:
-            place = self.arms.index(arm)  # type: ignore[arg-type]
+            place = self.arms.index(cast("Arm", arm))
         except ValueError:
             place = -1
         if place < 0 or type(self.arms[place]) is not type(arm):

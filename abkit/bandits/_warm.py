@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from abkit import _check
 from abkit.bandits._policy import Policy
 from abkit.bandits._state import MeanState
 
