@@ -44,7 +44,7 @@ class State(Statistics):
         """Read what `to_dict` wrote; refuses another kind, missing or unknown fields, and numbers that cannot be."""
         if cls is State and isinstance(data, dict):
             kind = _check.choice("kind", data.get("kind"), tuple(cls.kinds))
-            return cls.kinds[kind].from_dict(data)
+            return cast("Self", cls.kinds[kind].from_dict(data))
         raw = Statistics.from_dict.__func__(cls, data)  # type: ignore[attr-defined]
         arms = checked_arms(raw.arms)
         arrays = {name: _read(name, getattr(raw, name), len(arms)) for name in cls.arrays()}
