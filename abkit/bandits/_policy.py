@@ -276,8 +276,9 @@ def checked_propensity(value: object) -> float:
 def check_bounds(bounds: tuple[float, float], reward: Float64Array) -> None:
     """Refuse rewards outside what was declared."""
     low, high = bounds
-    if not (float(reward.min()) >= low and float(reward.max()) <= high):
-        worst = float(reward.min() if not float(reward.min()) >= low else reward.max())
+    smallest, largest_ = (reward.item(),) * 2 if reward.size == 1 else (float(reward.min()), float(reward.max()))
+    if not (smallest >= low and largest_ <= high):
+        worst = largest_ if smallest >= low else smallest
         raise ValueError(f"`reward` must be within the declared bounds {low:g} and {high:g}; got {worst:g}.")
 
 

@@ -149,7 +149,7 @@ class MeanState(State):
         n, total = pulls[place], sums[place]
         # Welford's step without a mean of its own: (x - mean before)(x - mean after)
         off = reward * n - total
-        m2[place] += off * off / np.maximum(n * (n + 1), 1.0)
+        m2[place] += off * off / (n * (n + 1) + (n == 0))
         pulls[place] = n + 1
         sums[place] = total + reward
 
