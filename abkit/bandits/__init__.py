@@ -5,18 +5,36 @@ from typing import TYPE_CHECKING
 from abkit._lazy import attach
 
 if TYPE_CHECKING:
+    from abkit.bandits._batched import BatchState as BatchState
+    from abkit.bandits._batched import Batched as Batched
+    from abkit.bandits._discounted import Discounted as Discounted
     from abkit.bandits._epsilon_greedy import EpsilonGreedy as EpsilonGreedy
+    from abkit.bandits._exp3 import Exp3 as Exp3
+    from abkit.bandits._exp3 import WeightState as WeightState
     from abkit.bandits._policy import Choice as Choice
     from abkit.bandits._policy import Policy as Policy
+    from abkit.bandits._replay import Replayed as Replayed
+    from abkit.bandits._replay import replay as replay
+    from abkit.bandits._sliding_window import SlidingWindow as SlidingWindow
+    from abkit.bandits._sliding_window import WindowState as WindowState
+    from abkit.bandits._softmax import Softmax as Softmax
     from abkit.bandits._state import MeanState as MeanState
     from abkit.bandits._state import State as State
     from abkit.bandits._ucb import UCB1 as UCB1
+    from abkit.bandits._with_floor import WithFloor as WithFloor
 
 _HOMES = {
+    "abkit.bandits._batched": ("Batched", "BatchState"),
+    "abkit.bandits._discounted": ("Discounted",),
     "abkit.bandits._epsilon_greedy": ("EpsilonGreedy",),
+    "abkit.bandits._exp3": ("Exp3", "WeightState"),
     "abkit.bandits._policy": ("Choice", "Policy"),
+    "abkit.bandits._replay": ("Replayed", "replay"),
+    "abkit.bandits._sliding_window": ("SlidingWindow", "WindowState"),
+    "abkit.bandits._softmax": ("Softmax",),
     "abkit.bandits._state": ("MeanState", "State"),
     "abkit.bandits._ucb": ("UCB1",),
+    "abkit.bandits._with_floor": ("WithFloor",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
