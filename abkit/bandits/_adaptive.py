@@ -1,0 +1,192 @@
+"""Means of arms from decisions that depended on earlier rewards: weighted, augmented inverse propensities.
+
+The decision layer builds on this file: `stable_moments` turns rows into co-moments, which add up over stretches of one
+log (score the whole log with `stable_rows` and cut, since a stretch is scored with what came before it), and
+`adaptive_effect` turns co-moments into the effect that every monitor can look at; their clock is decisions.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from abkit._check import Float64Array
+from abkit.inference._mean_effect import MeanEffect
+from abkit.suffstats import CoMoments
+
+#: What a decision says of one arm. `value` is weight x score and its mean over that of `weight` the estimate; `square`
+#: and `cube` are powers of what the reward added to it; `pulls` counts, and `spread` is what adds up to the squared
+#: deviations of the arm's own rewards from their mean; `share` is weight squared over propensity.
+PARTS = ("value", "weight", "square", "cube", "pulls", "spread", "share")
+#: Rewards with the variance of all arms that each arm's variance is given beside its own.
+BORROWED = 2
+FEWEST_PULLS = 2
+#: What is left of variances that cancel to this share of them is rounding.
+ROUNDING = 1e-12
+
+Chosen = npt.NDArray[np.bool_]
+
+
+def stable_moments(arm: npt.ArrayLike, reward: Float64Array, propensities: Float64Array) -> CoMoments:
+    """Co-moments of what each decision says of two arms, under the one weight that keeps their variance steady.
+
+    Parameters
+    ----------
+    arm : int array, shape (n,) or (n, runs)
+        0 where the control was chosen, 1 the treatment, anything else another arm; in the order of the decisions.
+    reward : float array, shape (n,) or (n, runs)
+        What it gave, whichever arm; less a constant near the mean where that is far from zero (see `adaptive_effect`).
+    propensities : float array, shape (n, 2) or (n, 2, runs)
+        The probabilities with which control and treatment would have been chosen at each decision.
+
+    Returns
+    -------
+    CoMoments
+        Of `PARTS` of "control" and of "treatment"; over runs, of shape (runs,).
+    """
+    rows = stable_rows(arm, reward, propensities)
+    return moments_of(rows)
+
+
+def stable_rows(arm: npt.ArrayLike, reward: Float64Array, propensities: Float64Array) -> Float64Array:
+    """The rows of `stable_moments`, shape (2, parts, n) or (2, parts, n, runs), to be cut into looks."""
+    chosen = np.asarray(arm) == np.arange(2).reshape(2, *[1] * np.ndim(arm))
+    propensity = np.moveaxis(propensities, 1, 0)
+    return score(chosen, reward, propensity, stable_weights(propensity))
+
+
+def stable_weights(propensity: Float64Array) -> Float64Array:
+    """(sum of 1 / propensity) to the power -1/2, the same for every arm; 0 where one of the arms could not come."""
+    with np.errstate(divide="ignore"):
+        weight = 1 / np.sqrt(np.sum(1 / propensity, axis=0))
+    return np.broadcast_to(weight, propensity.shape)
+
+
+def score(chosen: Chosen, reward: Float64Array, propensity: Float64Array, weight: Float64Array) -> Float64Array:
+    """What each decision says of each arm: shape (arms, parts, n, ...), arms and decisions along the first axes.
+
+    The first decision has no weight: its reward is the first guess of every arm's mean.
+    """
+    guess, before = _guesses(chosen, reward)
+    weight = np.where(propensity > 0, weight, 0.0)
+    weight[:, 0] = 0.0
+    off = np.where(chosen, reward - guess, 0.0)
+    possible = np.where(propensity > 0, propensity, 1.0)
+    gain = weight / possible * off
+    parts = (weight * guess + gain, weight, gain**2, gain**3, chosen, off * off * (before / (before + 1)))
+    return np.stack([*parts, weight * (weight / possible)], axis=1)
+
+
+def _guesses(chosen: Chosen, reward: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """The mean of each arm's rewards before each decision, that of all rewards where it has none; and how many."""
+    none = np.zeros_like(chosen[:, :1], dtype=np.float64)
+    pulls = np.concatenate([none, np.cumsum(chosen, axis=1, dtype=np.float64)[:, :-1]], axis=1)
+    sums = np.concatenate([none, np.cumsum(np.where(chosen, reward, 0.0), axis=1)[:, :-1]], axis=1)
+    seen = np.arange(1, len(reward)).reshape(-1, *[1] * (reward.ndim - 1))
+    overall = np.concatenate([reward[:1], np.cumsum(reward, axis=0)[:-1] / seen])
+    return np.where(pulls > 0, sums / np.maximum(pulls, 1.0), overall), pulls
+
+
+def moments_of(rows: Float64Array, arms: tuple[str, ...] = ("control", "treatment")) -> CoMoments:
+    """Co-moments of scored decisions; runs come first."""
+    n = rows.shape[2]
+    table = np.moveaxis(rows.reshape(-1, *rows.shape[2:]), (0, 1), (-2, -1))
+    mean = table.mean(axis=-1)
+    off = table - mean[..., None]
+    m2 = off @ np.swapaxes(off, -1, -2)
+    m2 = (m2 + np.swapaxes(m2, -1, -2)) / 2 if n > 1 else np.zeros_like(m2)
+    counts: Any = n if mean.ndim == 1 else np.full(mean.shape[:-1], n)
+    return CoMoments(counts, mean, m2, tuple(f"{arm} {part}" for arm in arms for part in PARTS))
+
+
+def adaptive_effect(moments: CoMoments, origin: float = 0.0) -> MeanEffect:
+    """The effect of treatment over control, from co-moments of `stable_moments`.
+
+    `origin` is what had been taken from every reward. Needs two rewards of each arm, and a decision in which either
+    could have come.
+    """
+    for arm, pulls in zip(("control", "treatment"), pulls_of(moments), strict=True):
+        if pulls < FEWEST_PULLS:
+            raise ValueError(f"`{arm}` must have at least {FEWEST_PULLS} rewards; got {pulls:.0f}.")
+    if not np.all(_part(moments, "weight") > 0):
+        raise ValueError(
+            "`propensity` must leave both arms a chance in some decision after the first; got 0 or 1 in every one. "
+            "What a deterministic policy would have got elsewhere its log does not say."
+        )
+    values, covariance, df = estimates(moments)
+    (var_c, both), (_, var_t) = covariance.tolist()
+    control, treatment = (values + origin).tolist()
+    return MeanEffect(control, treatment, var_c, var_t, both, float(df))
+
+
+def estimates(moments: CoMoments) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """Values of the arms, their covariance matrix, and degrees of freedom; each over runs too.
+
+    A variance is the larger of two: of the weighted scores as they came, and as it is expected from the propensities
+    and the spread of the arm's rewards, which does not miss what a few rewards of large weight failed to show.
+    """
+    n = np.asarray(moments.n, dtype=np.float64)[..., None]
+    value, weight, pulls, spread, share = (_part(moments, p) for p in ("value", "weight", "pulls", "spread", "share"))
+    values = value / weight
+    covariance = _realised(moments, values, weight) / (n * (n - 1))[..., None]
+    own, pooled = n * spread, np.sum(n * spread, axis=-1) / np.maximum(np.sum(n * pulls - 1, axis=-1), 1.0)
+    variance = (own + BORROWED * pooled[..., None]) / (n * pulls - 1 + BORROWED)
+    expected = share * variance / weight**2 / n
+    at = np.arange(values.shape[-1])
+    covariance[..., at, at] = np.maximum(covariance[..., at, at], expected)
+    return values, covariance, np.minimum(_df_of_squares(moments, weight), _df_of_pulls(expected, n * pulls - 1))
+
+
+def pulls_of(moments: CoMoments) -> Float64Array:
+    """How often each arm was chosen."""
+    return np.rint(np.asarray(moments.n)[..., None] * _part(moments, "pulls"))
+
+
+def skewness_of(moments: CoMoments) -> float:
+    """Third cumulant of treatment less control over the cube of its standard error, as the rewards show it."""
+    n, weight = float(np.asarray(moments.n)), _part(moments, "weight")
+    squares, cubes = float((_part(moments, "square") / weight**2).sum()), _part(moments, "cube") / weight**3
+    signed = float(cubes[-1] - cubes[:-1].sum())
+    return signed / math.sqrt(squares) / squares / math.sqrt(n) if squares > 0 else 0.0
+
+
+def _realised(moments: CoMoments, values: Float64Array, weight: Float64Array) -> Float64Array:
+    """Sums of products of weight x (score - value), over the mean weights."""
+    arms = values.shape[-1]
+    slopes = np.zeros((*values.shape, arms, len(PARTS)))
+    at = np.arange(arms)
+    slopes[..., at, at, PARTS.index("value")] = 1 / weight
+    slopes[..., at, at, PARTS.index("weight")] = -values / weight
+    slopes = slopes.reshape(*values.shape, -1)
+    turned = np.swapaxes(slopes, -1, -2)
+    products = np.asarray(slopes @ moments.m2 @ turned)
+    sizes = np.abs(slopes) @ np.abs(moments.m2) @ np.abs(turned)
+    return np.where(np.abs(products) > ROUNDING * sizes, products, 0.0)
+
+
+def _df_of_squares(moments: CoMoments, weight: Float64Array) -> Float64Array:
+    """Degrees of freedom of a sum of unequal squares: twice its square over the variance of the sum (Satterthwaite)."""
+    n = np.asarray(moments.n, dtype=np.float64)
+    arms = weight.shape[-1]
+    at = len(PARTS) * np.arange(arms) + PARTS.index("square")
+    unit = 1 / weight**2
+    total = n * np.sum(_part(moments, "square") * unit, axis=-1)
+    noise = np.einsum("...i,...ij,...j->...", unit, moments.m2[..., at[:, None], at], unit)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return np.where(noise > 0, 2 * total * total / noise, np.inf)
+
+
+def _df_of_pulls(expected: Float64Array, df: Float64Array) -> Float64Array:
+    """Satterthwaite's degrees of freedom of a sum of the arms' variances, each with those of its rewards."""
+    largest = np.max(expected, axis=-1, keepdims=True)
+    part = expected / np.where(largest > 0, largest, 1.0)
+    below = np.sum(part**2 / np.maximum(df, 1.0), axis=-1)
+    return np.where(below > 0, np.sum(part, axis=-1) ** 2 / np.where(below > 0, below, 1.0), np.inf)
+
+
+def _part(moments: CoMoments, part: str) -> Float64Array:
+    """The mean of one part, for each arm."""
+    return np.asarray(moments.mean[..., PARTS.index(part) :: len(PARTS)])
