@@ -62,6 +62,8 @@ class Policy(Generic[S]):
     kind: ClassVar[str]
     #: Whether arms are chosen at random. Where not, a log says nothing of the arms that were not chosen.
     randomised: ClassVar[bool] = True
+    #: Whether `update` must be told the probability with which the arm was chosen.
+    needs_propensity: ClassVar[bool] = False
     #: Policies by their names in files.
     kinds: ClassVar[dict[str, type[Policy[Any]]]] = {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
+from importlib import import_module
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
@@ -20,7 +21,8 @@ Arm = str | int
 class State(Statistics):
     """What a policy knows of its arms; made by `init` and `update`, and never changed.
 
-    Every field but `arms` is an array with one row an arm. In a simulation a further axis counts the runs.
+    Every field but `arms` is an array with one row an arm, unless it is named in `shared`. In a simulation a second
+    axis counts the runs.
 
     Parameters
     ----------
@@ -32,6 +34,8 @@ class State(Statistics):
     kind: ClassVar[str] = "state"
     #: A state of each kind, to read what was written.
     kinds: ClassVar[dict[str, type[State]]] = {}
+    #: Arrays whose rows are not arms.
+    shared: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def register(cls, kind: type[State]) -> type[State]:
@@ -43,11 +47,14 @@ class State(Statistics):
     def from_dict(cls, data: object) -> Self:
         """Read what `to_dict` wrote; refuses another kind, missing or unknown fields, and numbers that cannot be."""
         if cls is State and isinstance(data, dict):
+            _load_kinds()
             kind = _check.choice("kind", data.get("kind"), tuple(cls.kinds))
             return cast("Self", cls.kinds[kind].from_dict(data))
         raw = Statistics.from_dict.__func__(cls, data)  # type: ignore[attr-defined]
         arms = checked_arms(raw.arms)
-        arrays = {name: _read(name, getattr(raw, name), len(arms)) for name in cls.arrays()}
+        arrays = {
+            name: _read(name, getattr(raw, name), None if name in cls.shared else len(arms)) for name in cls.arrays()
+        }
         state = cls(arms, **arrays)
         state.check()
         return state
@@ -80,7 +87,7 @@ class State(Statistics):
     def with_arm(self, arm: Arm) -> Self:
         """The same with one more arm, of which nothing is known."""
         arms = checked_arms((*self.arms, arm))
-        return replace(self, arms=arms, **self._rows(lambda rows: np.concatenate([rows, np.zeros_like(rows[:1])])))
+        return replace(self, arms=arms, **self._rows(lambda name, rows: np.concatenate([rows, self.cold(name)])))
 
     def without_arm(self, arm: Arm) -> Self:
         """The same without an arm."""
@@ -88,11 +95,15 @@ class State(Statistics):
         if len(self.arms) == 1:
             raise ValueError(f"`arm` must not be the only one; got {arm!r}.")
         arms = self.arms[:gone] + self.arms[gone + 1 :]
-        return replace(self, arms=arms, **self._rows(lambda rows: np.delete(rows, gone, axis=0)))
+        return replace(self, arms=arms, **self._rows(lambda _, rows: np.delete(rows, gone, axis=0)))
+
+    def cold(self, name: str) -> Float64Array:
+        """The row of an array for an arm of which nothing is known."""
+        return np.zeros_like(getattr(self, name)[:1])
 
     def _rows(self, change: Any) -> dict[str, Float64Array]:
         """Every array with one row an arm, changed."""
-        return {name: _frozen(change(getattr(self, name))) for name in self.arrays()}
+        return {name: _frozen(change(name, getattr(self, name))) for name in self.arrays() if name not in self.shared}
 
 
 @State.register
@@ -182,13 +193,21 @@ def frozen(state: State) -> State:
     return state
 
 
+def _load_kinds() -> None:
+    """Each kind of state makes itself known when its module is loaded."""
+    from abkit import bandits
+
+    for home in bandits._HOMES:  # noqa: SLF001
+        import_module(home)
+
+
 def _frozen(array: Float64Array) -> Float64Array:
     array.setflags(write=False)
     return array
 
 
-def _read(name: str, values: object, arms: int) -> Float64Array:
-    array = _check.sample(name, values, (0, 1, 2, 3)) if np.size(np.asarray(values)) else np.zeros((arms, 0))
-    if array.ndim and array.shape[0] != arms:
+def _read(name: str, values: object, arms: int | None) -> Float64Array:
+    array = _check.sample(name, values, (0, 1, 2, 3)) if np.size(np.asarray(values)) else np.zeros((arms or 0, 0))
+    if arms is not None and array.ndim and array.shape[0] != arms:
         raise ValueError(f"`{name}` must have one row for each of {arms} arms; got {array.shape[0]}.")
     return _frozen(array)
