@@ -5,35 +5,65 @@ from typing import TYPE_CHECKING
 from abkit._lazy import attach
 
 if TYPE_CHECKING:
-    from abkit.bandits._batched import BatchState as BatchState
     from abkit.bandits._batched import Batched as Batched
+    from abkit.bandits._batched import BatchState as BatchState
+    from abkit.bandits._contexts import LinearContexts as LinearContexts
+    from abkit.bandits._contexts import LogisticContexts as LogisticContexts
     from abkit.bandits._discounted import Discounted as Discounted
+    from abkit.bandits._environment import Environment as Environment
+    from abkit.bandits._environments import Abrupt as Abrupt
+    from abkit.bandits._environments import Bernoulli as Bernoulli
+    from abkit.bandits._environments import Delayed as Delayed
+    from abkit.bandits._environments import Drifting as Drifting
+    from abkit.bandits._environments import Exponential as Exponential
+    from abkit.bandits._environments import Gaussian as Gaussian
+    from abkit.bandits._environments import Poisson as Poisson
     from abkit.bandits._epsilon_greedy import EpsilonGreedy as EpsilonGreedy
     from abkit.bandits._exp3 import Exp3 as Exp3
     from abkit.bandits._exp3 import WeightState as WeightState
+    from abkit.bandits._imed import IMED as IMED
+    from abkit.bandits._kl_ucb import KLUCB as KLUCB
+    from abkit.bandits._lai_robbins import lai_robbins as lai_robbins
+    from abkit.bandits._moss import MOSS as MOSS
     from abkit.bandits._policy import Choice as Choice
     from abkit.bandits._policy import Policy as Policy
+    from abkit.bandits._records import Records as Records
     from abkit.bandits._replay import Replayed as Replayed
     from abkit.bandits._replay import replay as replay
+    from abkit.bandits._simulate import simulate as simulate
+    from abkit.bandits._simulation import Regret as Regret
+    from abkit.bandits._simulation import Simulation as Simulation
     from abkit.bandits._sliding_window import SlidingWindow as SlidingWindow
     from abkit.bandits._sliding_window import WindowState as WindowState
     from abkit.bandits._softmax import Softmax as Softmax
     from abkit.bandits._state import MeanState as MeanState
     from abkit.bandits._state import State as State
     from abkit.bandits._ucb import UCB1 as UCB1
+    from abkit.bandits._ucb import UCBV as UCBV
+    from abkit.bandits._ucb import UCB1Tuned as UCB1Tuned
     from abkit.bandits._with_floor import WithFloor as WithFloor
 
 _HOMES = {
     "abkit.bandits._batched": ("Batched", "BatchState"),
+    "abkit.bandits._contexts": ("LinearContexts", "LogisticContexts"),
     "abkit.bandits._discounted": ("Discounted",),
+    "abkit.bandits._environment": ("Environment",),
+    "abkit.bandits._environments": ("Abrupt", "Bernoulli", "Delayed", "Drifting", "Exponential", "Gaussian", "Poisson"),
     "abkit.bandits._epsilon_greedy": ("EpsilonGreedy",),
     "abkit.bandits._exp3": ("Exp3", "WeightState"),
+    "abkit.bandits._imed": ("IMED",),
+    "abkit.bandits._kl_ucb": ("KLUCB",),
+    "abkit.bandits._lai_robbins": ("lai_robbins",),
+    "abkit.bandits._moss": ("MOSS",),
     "abkit.bandits._policy": ("Choice", "Policy"),
+    "abkit.bandits._records": ("Records",),
     "abkit.bandits._replay": ("Replayed", "replay"),
+    "abkit.bandits._simulate": ("simulate",),
+    "abkit.bandits._simulation": ("Regret", "Simulation"),
     "abkit.bandits._sliding_window": ("SlidingWindow", "WindowState"),
     "abkit.bandits._softmax": ("Softmax",),
     "abkit.bandits._state": ("MeanState", "State"),
-    "abkit.bandits._ucb": ("UCB1",),
+    "abkit.bandits._ucb": ("UCB1", "UCB1Tuned", "UCBV"),
     "abkit.bandits._with_floor": ("WithFloor",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -9,6 +9,7 @@ import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
+from abkit.bandits._index import of_tried
 from abkit.bandits._policy import IntArray, Policy, largest, shares_of_largest
 from abkit.bandits._state import Arm, MeanState
 
@@ -74,9 +75,13 @@ class EpsilonGreedy(Policy[MeanState]):
 
     def pick(self, state: MeanState, rng: np.random.Generator, context: Float64Array | None = None) -> IntArray:
         """The place of the arm to choose, in each run."""
-        best = largest(_greedy(state), rng)
-        anyone = rng.integers(len(state.arms), size=best.shape)
-        return np.where(rng.random(best.shape) < self._epsilon(state), anyone, best)
+        arms, epsilon = len(state.arms), self._epsilon(state)
+        if state.pulls.ndim == 1:
+            return np.asarray(rng.integers(arms)) if rng.random() < epsilon else largest(_greedy(state), rng)
+        place = largest(_greedy(state), rng)
+        explorers = np.flatnonzero(rng.random(place.size) < epsilon)
+        place[explorers] = rng.integers(arms, size=explorers.size)
+        return place
 
     def probabilities(self, state: MeanState, context: Float64Array | None = None) -> Float64Array:
         """The probability of each arm, in each run."""
@@ -92,9 +97,10 @@ class EpsilonGreedy(Policy[MeanState]):
     def _epsilon(self, state: MeanState) -> Float64Array | float:
         if self.gap is None:
             return self.epsilon
-        return np.minimum(self.epsilon, self.c * len(state.arms) / (self.gap**2 * np.maximum(state.t, 1.0)))
+        scale = self.c * len(state.arms) / self.gap / self.gap
+        return np.minimum(self.epsilon, scale / np.maximum(state.t, 1.0))
 
 
 def _greedy(state: MeanState) -> Float64Array:
     """The mean of each arm, and infinity of one that was never pulled."""
-    return np.where(state.pulls > 0, state.means, np.inf)
+    return of_tried(state, lambda pulls: state.sums / pulls)
