@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from abkit._sets import finite_or_none
+from abkit.bandits._contrast import choices_pvalue, contrast_effect
 from abkit.experiment import Experiment
 from abkit.inference import balance_test, paired_test, ratio_test, srm_test
-from abkit.logs import Group, LogStatistics, gaps_of
+from abkit.logs import Contrast, Decided, Group, LogStatistics, gaps_of
 from abkit.metrics import Paired, shares_of_pairs
 from abkit.sequential import FixedHorizon, srm_sequence
 from abkit.suffstats import CoMoments
@@ -31,9 +32,16 @@ def data_checks(
 ) -> Iterator[Check]:
     """Every check that needs no test of a metric."""
     treatments = [variant for variant in units if variant != experiment.control]
-    yield from _assignment(experiment, statistics, units)
+    if statistics.decided is None:
+        yield from _assignment(experiment, statistics, units)
+    else:
+        yield from _choices(experiment, statistics, statistics.decided)
     yield from _duplicates(experiment, statistics)
-    yield from _missing(experiment, merged, treatments)
+    yield from (
+        _missing(experiment, merged, treatments)
+        if statistics.decided is None
+        else _lost(experiment, statistics.decided)
+    )
     yield from _balance(experiment, merged, treatments)
 
 
@@ -97,6 +105,66 @@ def _pairs(experiment: Experiment, statistics: LogStatistics) -> Check:
         return Check("pairs", "pass", f"{message}, kept: the metrics are totals over totals", share)
     message += f", left out where they lack one (limit {limit:.2%})"
     return Check("pairs", "fail" if share > limit else "pass", message, share)
+
+
+def _choices(experiment: Experiment, statistics: LogStatistics, decided: Decided) -> Iterator[Check]:
+    """Whether a policy chose as it says it did, and left every variant a chance."""
+    yield _possible(decided)
+    yield _chances(experiment, decided)
+    yield _as_said(experiment, decided)
+    yield _identity(experiment, statistics)
+
+
+def _possible(decided: Decided) -> Check:
+    listed = ", ".join(f"{count:,} {what}" for what, count in decided.impossible.items())
+    share = sum(decided.impossible.values()) / max(decided.decisions, 1)
+    message = f"{listed or '0 with impossible propensities'} of {decided.decisions:,} decisions, left out"
+    return Check("propensities", "fail" if listed else "pass", message, share)
+
+
+def _chances(experiment: Experiment, decided: Decided) -> Check:
+    """Where a variant has no chance nothing is learnt of it, and a policy without chance says nothing of any."""
+    limit, left = experiment.quality.contaminated, decided.decisions - sum(decided.impossible.values())
+    without = {variant: choices.without_chance for variant, choices in decided.choices.items()}
+    largest = max(without.values(), default=0)
+    share = largest / left if left else 1.0
+    listed = ", ".join(f"{variant} {count:,}" for variant, count in without.items())
+    message = f"decisions at which it or the control had no chance: {listed}; they have no weight (limit {limit:.2%})"
+    if share == 1:
+        message += "; a policy without chance leaves nothing to compare: log one that explores at random"
+    return Check("chances", "fail" if share > limit else "pass", message, share)
+
+
+def _as_said(experiment: Experiment, decided: Decided) -> Check:
+    pvalue = choices_pvalue(decided.choices)
+    means = ", ".join(f"{variant} {choices.inverse:.4g}" for variant, choices in decided.choices.items())
+    message = (
+        f"variants chosen as their propensities say; p = {pvalue:.3g} at any time; mean inverse propensity {means}"
+    )
+    return Check("choices", "fail" if pvalue < experiment.quality.alpha else "pass", message, pvalue)
+
+
+def _lost(experiment: Experiment, decided: Decided) -> Iterator[Check]:
+    """Values must be missing equally often with every variant, as the same decisions say it."""
+    for name in experiment.metrics:
+        gaps = {variant: contrast for (metric, variant), contrast in decided.gaps.items() if metric == name}
+        if not gaps:
+            continue
+        found = [_lost_more(contrast) for contrast in gaps.values()]
+        pvalue = min(1.0, len(found) * min(pvalue for pvalue, _ in found))
+        listed = ", ".join(f"{variant} {change:+.2%}" for variant, (_, change) in zip(gaps, found, strict=True))
+        status = "fail" if pvalue < experiment.quality.alpha else "pass"
+        yield Check(f"missing:{name}", status, f"decisions without a value: {listed}; p = {pvalue:.3g}", pvalue)
+
+
+def _lost_more(contrast: Contrast | str) -> tuple[float, float]:
+    """p-value of a variant losing as many values as the control, and by how much it loses more."""
+    if isinstance(contrast, str) or min(contrast.n_control, contrast.n_treatment, int(contrast.moments.n)) < 2:
+        return 1.0, 0.0
+    effect = contrast_effect(contrast)
+    if math.isnan(effect.statistic(0.0)):
+        return float(effect.estimate == 0), effect.estimate
+    return effect.pvalue(0.0, "two-sided"), effect.estimate
 
 
 def _duplicates(experiment: Experiment, statistics: LogStatistics) -> Iterator[Check]:

@@ -48,7 +48,8 @@ def write_plan(experiment: Experiment) -> dict[str, Any]:
     plain["metrics"] = {name: _write_kind(metric) for name, metric in experiment.metrics.items()}
     plain["monitor"] = _write_kind(experiment.monitor)
     plain["quality"] = _write(experiment.quality)
-    plain["allocation"] = None if experiment.allocation is None else dict(experiment.allocation)
+    for name in ("allocation", "propensity"):
+        plain[name] = dict(plain[name]) if isinstance(plain[name], Mapping) else plain[name]
     return {"schema": SCHEMA, **{name: _plain(value) for name, value in plain.items()}}
 
 

@@ -28,7 +28,7 @@ HEADER = (
 def report_text(report: Report) -> str:
     """The scorecard: variants, results, segments, checks, and what was left out."""
     units = ", ".join(f"{variant} {n:,}" for variant, n in report.units.items())
-    lines = [f"units: {units}   (control: {report.experiment.control})", *monitoring(report), ""]
+    lines = [f"{counted(report)}: {units}   (control: {report.experiment.control})", *monitoring(report), ""]
     lines += _table(report, report.results)
     if report.segments:
         lines += ["", "segments", *_table(report, report.segments)]
@@ -59,15 +59,35 @@ def report_html(report: Report) -> str:
     items = [found.message for found in report.compare_segments()]
     items += [f"{check.status}: {check.id}: {check.message}" for check in report.checks] + report.notes()
     notes = "".join(f"<li>{html.escape(item)}</li>" for item in items)
-    units = "".join(f"<p>{line}</p>" for line in (f"units: {units}", *map(html.escape, monitoring(report))))
+    units = "".join(f"<p>{line}</p>" for line in (f"{counted(report)}: {units}", *map(html.escape, monitoring(report))))
     return f"{units}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><ul>{notes}</ul>"
+
+
+def counted(report: Report) -> str:
+    """What the numbers behind the variants count."""
+    return "units" if report.statistics.decided is None else "decisions"
+
+
+def adaptive_notes(report: Report) -> Iterator[str]:
+    """What the decisions of a policy can and cannot show."""
+    if report.statistics.decided is None:
+        return
+    yield (
+        "a policy chose the variants: estimates weigh each decision by its propensities, and the plain means of the "
+        "variants are not shown, since a policy that follows the data biases them"
+    )
+    yield (
+        "not concluded here: effects that change over time (the estimate is an average over the decisions), and "
+        "outcomes that were still to come when the log was written"
+    )
 
 
 def audit_notes(report: Report) -> Iterator[str]:
     """One sentence for each thing that was left out of the analysis or changed in it."""
+    yield from adaptive_notes(report)
     audit = report.statistics.audit
     of = f"of {audit.rows:,} rows"
-    counted = (
+    left_out = (
         (audit.rows_without_unit, f"{of} without a unit (`{report.experiment.unit}` is null): left out"),
         (audit.rows_without_variant, f"{of} without a variant (`{report.experiment.variant}` is null): left out"),
         (audit.rows_without_key, f"{of} without a key: left out"),
@@ -83,7 +103,7 @@ def audit_notes(report: Report) -> Iterator[str]:
             f"of {audit.units:,} units are in variants that the plan does not name: left out",
         ),
     )
-    for count, what in counted:
+    for count, what in left_out:
         if count:
             yield f"{count:,} {what}"
     for block in report.experiment.request().blocks:

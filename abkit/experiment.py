@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from abkit import _check
 from abkit.errors import PlanError
-from abkit.logs import Request, label_name
-from abkit.metrics import Metric
+from abkit.logs import Decisions, Request, label_name
+from abkit.metrics import Metric, why_not_adaptive
 from abkit.sequential import KINDS as MONITORS
 from abkit.sequential import FixedHorizon, Look, Monitor
-from abkit.types import MISSING, ROWS, Missing
+from abkit.types import ASSIGNMENTS, MISSING, ROWS, Assignment, Missing
 from abkit.types import Quality as Quality  # noqa: PLC0414 - it is part of a plan
 
 if TYPE_CHECKING:
@@ -63,6 +63,14 @@ class Experiment:
         How alpha is shared among success metrics and treatments.
     quality : Quality
         When the data count as broken, which blocks a promotion.
+    assignment : {"randomised", "adaptive"}
+        adaptive: a policy (a bandit) chose each variant, with probabilities that followed the data so far. Each row of
+        the log is then one decision, and `unit` may be `ROWS`.
+    propensity : str, or mapping of variant to str; adaptive plans only
+        The column with the probability that the policy gave the chosen variant, where there are two; else one column
+        a variant.
+    order : str; adaptive plans only
+        The column that says when each decision was made: times, dates or numbers.
 
     Raises
     ------
@@ -93,6 +101,9 @@ class Experiment:
     missing: Missing = "error"
     adjust: Adjust = "holm"
     quality: Quality = field(default_factory=Quality)
+    assignment: Assignment = "randomised"
+    propensity: str | Mapping[str, str] | None = None
+    order: str | None = None
 
     def __post_init__(self) -> None:
         _check.text("unit", self.unit)
@@ -124,6 +135,7 @@ class Experiment:
             if ROWS in (getattr(self, name), *values.get(name, ())):
                 raise ValueError(f"`{name}` must name a column; {ROWS} stands for the rows themselves.")
         object.__setattr__(self, "allocation", self._checked_allocation())
+        object.__setattr__(self, "propensity", self._checked_propensity())
         self._check_pairs()
 
     @classmethod
@@ -162,12 +174,26 @@ class Experiment:
             self.variant,
             self.control,
             tuple(metric.block(name, self.missing) for name, metric in self.metrics.items()),
-            None if self.allocation is None else tuple(self.allocation),
+            self._labels(),
             _check.names("segments", self.segments),
             self.exposure,
             _check.names("key", self.key),
             any(metric.pairs for metric in self.metrics.values()),
+            None if self.propensity is None or self.order is None else Decisions(self.propensity, self.order),
         )
+
+    def _labels(self) -> tuple[str, ...] | None:
+        """The variants that the plan names."""
+        named = self.propensity if isinstance(self.propensity, Mapping) else self.allocation
+        return None if named is None else tuple(named)
+
+    def require_randomised(self, what: str) -> None:
+        """Refuse a plan whose variants a policy chose; the message says what was asked."""
+        if self.assignment == "adaptive":
+            raise PlanError(
+                f"{what} must have a plan with `assignment` randomised; of an adaptive one there are `analyze` and "
+                "`decide`, on the log so far."
+            )
 
     def analyze(self, log: object, *, look: int | Look | None = None) -> Report:
         """Estimate every metric, check the data, and report.
@@ -192,10 +218,9 @@ class Experiment:
         PlanError
             A look that the monitor does not have.
         """
-        from abkit.adapters._analyze import read_statistics
-        from abkit.report import make_report
+        from abkit.report import analyze_log
 
-        return make_report(self, read_statistics(log, self.request()), look)
+        return analyze_log(self, log, look)
 
     def trajectory(
         self, log: object, *, time: str | None = None, every: object = None, window: object = None, until: object = None
@@ -231,6 +256,7 @@ class Experiment:
         from abkit.adapters._trajectory import read_trajectory
         from abkit.trajectory import make_trajectory
 
+        self.require_randomised("a trajectory")
         timed = read_trajectory(log, self.request(), time=time, every=every, window=window, until=until)
         return make_trajectory(self, timed)
 
@@ -278,6 +304,7 @@ class Experiment:
         from abkit.adapters._exposure_days import read_exposure_days
         from abkit.exposure import daily_plan, make_exposure_days
 
+        self.require_randomised("days since exposure")
         plan = daily_plan(self, metrics)
         daily = read_exposure_days(log, plan.request(), time=time, every=every, window=window, until=until)
         return make_exposure_days(plan, daily)
@@ -319,6 +346,7 @@ class Experiment:
         """
         from abkit.planning import Wish, make_planning
 
+        self.require_randomised("planning")
         return make_planning(self, history, Wish(mde, weeks, power, time, units_per_week, looks))
 
     def _check_pairs(self) -> None:
@@ -353,6 +381,52 @@ class Experiment:
         if not weights[self.control] > 0:
             raise ValueError(f"`allocation.{self.control}` must be above 0: without a control nothing is compared.")
         return MappingProxyType(weights)
+
+    def _checked_propensity(self) -> str | Mapping[str, str] | None:
+        """The fields of an adaptive plan agree, and it has no others than it can answer."""
+        if _check.choice("assignment", self.assignment, ASSIGNMENTS) == "randomised":
+            for name in ("propensity", "order"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"`{name}` must be left out unless `assignment` is adaptive.")
+            return None
+        if self.propensity is None or self.order is None:
+            raise ValueError(
+                f"`{'propensity' if self.propensity is None else 'order'}` must be given for an adaptive plan: log "
+                "with every decision the probability that the policy gave the chosen variant, and when it was made; "
+                "ab.bandits.adaptive_test needs them too, and without them nothing follows from a bandit's log."
+            )
+        for name in ("allocation", "segments"):
+            if getattr(self, name):
+                raise ValueError(f"`{name}` must be left out of an adaptive plan: {_NOT_ADAPTIVE[name]}.")
+        for name, metric in self.metrics.items():
+            if why := why_not_adaptive(metric):
+                raise ValueError(f"`metrics.{name}` must be a mean, proportion or count of rows as they are: {why}.")
+        propensity = _named_propensities(self.propensity, self.control)
+        columns = [propensity] if isinstance(propensity, str) else list(propensity.values())
+        roles = [*columns, _check.text("order", self.order), self.variant, ROWS]
+        if repeated := [column for i, column in enumerate(roles) if column in roles[:i]]:
+            raise ValueError(
+                f"`propensity`, `order` and `variant` must name a column each; got {repeated[0]!r} for two of them."
+            )
+        return propensity
+
+
+_NOT_ADAPTIVE = {
+    "allocation": "shares are what its policy makes of them",
+    "segments": "its propensities are those of the whole log",
+}
+
+
+def _named_propensities(value: object, control: str) -> str | Mapping[str, str]:
+    if not isinstance(value, Mapping):
+        return _check.text("propensity", value)
+    columns = {label_name(arm): _check.text(f"propensity.{label_name(arm)}", column) for arm, column in value.items()}
+    if control not in columns or len(columns) < 2:
+        raise ValueError(
+            f"`propensity` must map the control {control!r} and every other variant to a column; "
+            f"got {', '.join(columns) or 'none'}."
+        )
+    return MappingProxyType(columns)
 
 
 def _checked_metrics(metrics: object) -> Mapping[str, Metric]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Self
@@ -80,8 +80,27 @@ def gaps_of(metric: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Decisions:
+    """How a log says with what probability each variant was chosen (one column of the chosen one, or one a variant).
+
+    `order` is the column that says when.
+    """
+
+    propensity: str | Mapping[str, str]
+    order: str
+
+    @property
+    def propensities(self) -> tuple[str, ...]:
+        """The columns of probabilities."""
+        return (self.propensity,) if isinstance(self.propensity, str) else tuple(self.propensity.values())
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """All that one analysis needs from a log; with `pairs`, each unit is seen under every variant."""
+    """All that one analysis needs from a log; with `pairs`, each unit is seen under every variant.
+
+    With `decisions`, a policy chose the variants, and each row is a unit.
+    """
 
     unit: str
     variant: str
@@ -92,11 +111,13 @@ class Request:
     exposure: str | None = None
     key: tuple[str, ...] = ()
     pairs: bool = False
+    decisions: Decisions | None = None
 
     def columns(self) -> tuple[str, ...]:
         """Every column that is read, once, in order."""
         named = [*([self.unit] if self.unit != ROWS else []), self.variant, *self.segments, *self.key]
         named += [self.exposure] if self.exposure else []
+        named += [*self.decisions.propensities, self.decisions.order] if self.decisions else []
         named += [c for block in self.blocks for variable in block.variables for c in variable.columns]
         return tuple(dict.fromkeys(named))
 
@@ -197,14 +218,65 @@ class Audit:
     missing: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Contrast:
+    """A treatment against the control, over the decisions of a policy.
+
+    `moments` are those of the bandits' contrasts, of outcomes less `center`, in units of `unit`. `n_control` and
+    `n_treatment` are how often each was chosen, and `events` is how many outcomes of the variant with fewer of them are
+    not zero, or of a proportion of the rarer kind.
+    """
+
+    moments: CoMoments
+    center: float
+    unit: float
+    n_control: int
+    n_treatment: int
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """How often a variant was chosen, against how often the propensities say.
+
+    `excess` are sums over decisions of (1 if chosen, else 0) - propensity, of all as they are and weighted by 2 x
+    propensity - 1; `variance` are theirs, if the propensities are right. `inverse` is the mean of 1 / propensity where
+    it was chosen and 0 elsewhere, and `without_chance` counts decisions at which it, or the control, had none.
+    """
+
+    excess: tuple[float, float]
+    variance: tuple[float, float]
+    inverse: float
+    without_chance: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decided:
+    """What the decisions of a policy say: contrasts by metric and treatment, and by variant how it was chosen.
+
+    A text in place of a contrast says why there is none. `gaps` are the contrasts of having no value. `impossible`
+    counts decisions by what is wrong with their propensities, which are left out.
+    """
+
+    contrasts: dict[tuple[str, str], Contrast | str]
+    gaps: dict[tuple[str, str], Contrast | str]
+    choices: dict[str, Choices]
+    decisions: int
+    impossible: dict[str, int]
+
+
 @dataclass(frozen=True, slots=True)
 class LogStatistics:
-    """What comes back from a log: groups, the audit, caps, and with pairs how many units lack a variant."""
+    """What comes back from a log: groups, the audit, caps, and with pairs how many units lack a variant.
+
+    `decided` is there where a policy chose the variants; groups then hold no moments.
+    """
 
     groups: tuple[Group, ...]
     audit: Audit
     cappings: tuple[Capping, ...] = ()
     unpaired: int | None = None
+    decided: Decided | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,7 @@ def aa_replay(
     if time is not None and every is None:
         raise PlanError("`every` must say how far looks are apart where there is a `time`.")
     experiment = as_experiment(plan)
+    experiment.require_randomised("a replay")
     unlabelled = read_unlabelled(log, experiment.request(), () if time is None else (time,))
     allocation = experiment.allocation or dict.fromkeys(unlabelled.labels, 1.0)
     experiment = replace(experiment, allocation=allocation)

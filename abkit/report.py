@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from abkit._checks import Check, data_checks
 from abkit._sets import finite_or_none
+from abkit.bandits._contrast import METHOD, contrast_caution, contrast_effect, contrast_sample
 from abkit.errors import DataError, PlanError
 from abkit.evidence import EXACT, TestResult, run_test
 from abkit.experiment import Experiment
 from abkit.inference import mean_arm, ratio_arm, variance_kept
-from abkit.logs import Group, LogStatistics
-from abkit.metrics import Metric, Rate, Ratio
+from abkit.logs import Contrast, Decided, Group, LogStatistics
+from abkit.metrics import Count, Metric, Rate, Ratio
 from abkit.sequential import Look
 from abkit.suffstats import CoMoments
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from abkit.inference._mean_effect import MeanEffect
     from abkit.segments import SegmentComparison
 
 
@@ -162,6 +165,18 @@ class Report:
         return report_html(self)
 
 
+def analyze_log(experiment: Experiment, log: object, look: int | Look | None = None) -> Report:
+    """The report on a log under a plan, whose variants were drawn or chosen by a policy."""
+    if experiment.assignment == "adaptive":
+        from abkit.bandits._decided import read_adaptive
+
+        counts = {name: isinstance(metric, Count) for name, metric in experiment.metrics.items()}
+        return make_report(experiment, read_adaptive(log, experiment.request(), counts), look)
+    from abkit.adapters._analyze import read_statistics
+
+    return make_report(experiment, read_statistics(log, experiment.request()), look)
+
+
 def make_report(experiment: Experiment, statistics: LogStatistics, look: int | Look | None = None) -> Report:
     """Tests and checks from a log's statistics, as the plan's monitor takes them at this look."""
     merged = merge_groups(statistics.groups)
@@ -170,9 +185,11 @@ def make_report(experiment: Experiment, statistics: LogStatistics, look: int | L
     _require_two_variants(experiment, statistics, merged)
     units = {variant: merged[variant].units if variant in merged else 0 for variant in variants}
     look = _look(experiment, look, sum(units.values()))
-    compare = Comparison(experiment, look)
+    compare, decided = Comparison(experiment, look), statistics.decided
     results = tuple(
         compare(name, merged.get(experiment.control), merged.get(variant), variant, None)
+        if decided is None
+        else compare.decided(name, variant, decided)
         for name in experiment.metrics
         for variant in treatments
     )
@@ -214,6 +231,7 @@ def _require_two_variants(experiment: Experiment, statistics: LogStatistics, mer
         (audit.units_in_unknown_variants, "units are in variants that the plan does not name"),
         (audit.rows_contradictory, "keys have rows that contradict each other"),
         (statistics.unpaired or 0, "units are not in every variant"),
+        *((count, f"decisions are {what}") for what, count in _impossible(statistics).items()),
     )
     why = ", ".join(f"{count:,} {what}" for count, what in lost if count)
     raise DataError(
@@ -222,7 +240,13 @@ def _require_two_variants(experiment: Experiment, statistics: LogStatistics, mer
     )
 
 
+def _impossible(statistics: LogStatistics) -> dict[str, int]:
+    return statistics.decided.impossible if statistics.decided else {}
+
+
 def _treatments(experiment: Experiment, merged: dict[str, Group]) -> list[str]:
+    if isinstance(experiment.propensity, Mapping):
+        return [variant for variant in experiment.propensity if variant != experiment.control]
     if experiment.allocation is None:
         return sorted(variant for variant in merged if variant != experiment.control)
     named = experiment.allocation.items()
@@ -254,6 +278,28 @@ class Comparison:
         if test.reason:
             return MetricResult(*shared, None, test.reason)
         return MetricResult(*shared, test, None, _kept(metric, c, t))
+
+    def decided(self, name: str, variant: str, decided: Decided) -> MetricResult:
+        """The same where a policy chose the variants: the means shown are the adaptive estimates."""
+        metric, contrast = self.experiment.metrics[name], decided.contrasts.get((name, variant), "never chosen")
+        shared = (name, variant, None, metric.role, metric.direction)
+        if isinstance(contrast, str):
+            return MetricResult(*shared, 0, 0, math.nan, math.nan, None, contrast)
+        pulls = contrast.n_control, contrast.n_treatment
+        try:
+            effect = contrast_effect(contrast)
+            test = self._of_contrast(effect, contrast)
+        except ValueError as error:
+            return MetricResult(*shared, *pulls, math.nan, math.nan, None, str(error))
+        found = None if test.reason else test
+        return MetricResult(*shared, *pulls, effect.control, effect.treatment, found, test.reason)
+
+    def _of_contrast(self, effect: MeanEffect, contrast: Contrast) -> TestResult:
+        sample = contrast_sample(contrast)
+        method, monitored = self.experiment.monitor.monitored(METHOD, effect, sample, self.look)
+        return replace(
+            run_test(method, monitored, "two-sided", 0.0), caution=monitored.caution or contrast_caution(contrast)
+        )
 
     def _test(self, metric: Metric, control: CoMoments, treatment: CoMoments, variant: str) -> TestResult:
         metric.check_values(control, treatment)

@@ -11,6 +11,7 @@ Alternative = Literal["two-sided", "greater", "less"]
 Role = Literal["success", "guardrail", "deterioration", "quality"]
 Direction = Literal["increase", "decrease"]
 Missing = Literal["error", "drop", "zero"]
+Assignment = Literal["randomised", "adaptive"]
 Verdict = Literal["promote", "continue", "rollback"]
 RelativeMethod = Literal["fieller", "delta", "log"]
 
@@ -18,6 +19,7 @@ ALTERNATIVES: tuple[Alternative, ...] = get_args(Alternative)
 ROLES: tuple[Role, ...] = get_args(Role)
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 MISSING: tuple[Missing, ...] = get_args(Missing)
+ASSIGNMENTS: tuple[Assignment, ...] = get_args(Assignment)
 RELATIVE_METHODS: tuple[RelativeMethod, ...] = get_args(RelativeMethod)
 
 #: Stands for the number of rows of a unit, where a metric or a covariate names a column.

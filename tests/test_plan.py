@@ -190,6 +190,12 @@ def test_the_digest_is_that_of_what_a_plan_means(one: dict[str, Any], other: dic
     assert replace(SMALL, **one).sha256 == replace(SMALL, **other).sha256
 
 
+ADAPTIVE: dict[str, Any] = {
+    "assignment": "adaptive",
+    "metrics": {"m": ab.Mean("revenue")},
+    "allocation": None,
+    "segments": (),
+}
 CHANGES: list[dict[str, Any]] = [
     {"unit": "session"},
     {"variant": "arm"},
@@ -207,6 +213,9 @@ CHANGES: list[dict[str, Any]] = [
     {"missing": "error"},
     {"adjust": "holm"},
     {"quality": ab.Quality()},
+    {**ADAPTIVE, "propensity": "p", "order": "time"},
+    {**ADAPTIVE, "propensity": "p", "order": "day"},
+    {**ADAPTIVE, "propensity": {"control": "p", "treatment": "q"}, "order": "time"},
 ]
 
 

@@ -193,6 +193,7 @@ def log(  # noqa: PLR0913 - what a log may be like, one plain word each
     (True, True)
     """
     experiment = as_experiment(plan)
+    experiment.require_randomised("a simulated log")
     count = _check.count("units", units, 2)
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"`rng` must be a numpy.random.Generator; got {_check.show(rng)}.")

@@ -117,6 +117,7 @@ def operating_characteristics(  # noqa: PLR0913 - what a simulation may take, on
     from abkit.adapters._progress import progress
 
     experiment, runs = as_experiment(plan), _check.count("runs", runs, 1)
+    experiment.require_randomised("operating characteristics")
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"`rng` must be a numpy.random.Generator; got {_check.show(rng)}.")
     chosen = _chosen(experiment, scenarios)

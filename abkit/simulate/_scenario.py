@@ -167,6 +167,7 @@ def default_scenarios(plan: object) -> tuple[Scenario, ...]:
     ['no effect', 'errors at its margin', 'all just harmless']
     """
     experiment = as_experiment(plan)
+    experiment.require_randomised("a scenario")
     listed = (
         Scenario("no effect"),
         *_at_margins(experiment),
