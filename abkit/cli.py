@@ -1,4 +1,4 @@
-"""The command line: analyze, decide, trajectory, plan, simulate, schema, demo."""
+"""The command line: analyze, decide, trajectory, plan, simulate, bandit, schema, demo."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from abkit import __version__
+from abkit._bandit_cli import add_bandit, bandit_schema
 from abkit.errors import AbkitError, DataError, PlanError
 
 if TYPE_CHECKING:
@@ -116,8 +117,10 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--page", metavar="FILE", help="write a page with plots: .html")
     simulate.set_defaults(run=_simulate)
 
-    schema = commands.add_parser("schema", help="the JSON Schema of a plan file, or of a decision")
-    schema.add_argument("of", choices=("plan", "decision"))
+    add_bandit(commands)
+
+    schema = commands.add_parser("schema", help="the JSON Schema of a plan file, of a decision, or of a bandit plan")
+    schema.add_argument("of", choices=("plan", "decision", "bandit"))
     schema.set_defaults(run=_schema)
 
     demo = commands.add_parser("demo", help="two experiments from log to verdict, with nothing to prepare")
@@ -185,14 +188,14 @@ def _decide(parsed: argparse.Namespace) -> int:
 def _trajectory(parsed: argparse.Namespace) -> int:
     from abkit.experiment import Experiment
 
-    _check_plot(parsed.plot)
+    check_plot(parsed.plot)
     if not parsed.plot and (parsed.metric or parsed.variant):
         raise PlanError("`--metric` and `--variant` say what `--plot` draws, and must be left out without it.")
     times = {name: _number_or_text(getattr(parsed, name)) for name in ("every", "window", "until")}
     trajectory = Experiment.from_file(parsed.plan).trajectory(parsed.log, time=parsed.time, **times)
     if parsed.plot:
         axes = trajectory.plot(parsed.metric, parsed.variant)
-        _save(axes.get_figure(root=True), parsed.plot)  # type: ignore[arg-type]
+        save(axes.get_figure(root=True), parsed.plot)  # type: ignore[arg-type]
     print(json.dumps(trajectory.to_dict(), allow_nan=False) if parsed.format == "json" else trajectory)
     return 0
 
@@ -200,7 +203,7 @@ def _trajectory(parsed: argparse.Namespace) -> int:
 def _plan(parsed: argparse.Namespace) -> int:
     from abkit.experiment import Experiment
 
-    _check_plot(parsed.plot)
+    check_plot(parsed.plot)
     if parsed.every and not (parsed.aa and parsed.time):
         raise PlanError("`--every` must come with `--aa` and `--time`: it says how far apart the looks of replays are.")
     if parsed.aa is not None and parsed.aa < 1:
@@ -212,7 +215,7 @@ def _plan(parsed: argparse.Namespace) -> int:
             **{name: getattr(parsed, name) for name in ("weeks", "power", "time", "units_per_week", "looks")},
         )
     if parsed.plot:
-        _save(planning.figure(), parsed.plot)
+        save(planning.figure(), parsed.plot)
     replayed = _replay(parsed) if parsed.aa else None
     if parsed.format == "json":
         print(json.dumps(planning.to_dict() | ({"aa": replayed.to_dict()} if replayed else {}), allow_nan=False))
@@ -251,12 +254,14 @@ def _size(text: str) -> object:
         raise PlanError(f"`--mde` must have a number, or a share such as 2%; got {text!r}.") from error
 
 
-def _check_plot(file: str | None) -> None:
+def check_plot(file: str | None) -> None:
+    """Refuse a file of a kind that Matplotlib is not asked for."""
     if file and not file.endswith((".png", ".svg", ".pdf")):
         raise PlanError(f"`--plot` must be a file that ends with .png, .svg or .pdf; got {file!r}.")
 
 
-def _save(figure: Figure, file: str) -> None:
+def save(figure: Figure, file: str) -> None:
+    """Write a plot."""
     try:
         figure.savefig(file)
     except OSError as error:
@@ -310,7 +315,8 @@ def _scenarios(experiment: Experiment, names: Sequence[str] | None) -> list[Scen
 def _schema(parsed: argparse.Namespace) -> int:
     from abkit._schema import decision_schema, plan_schema
 
-    print(json.dumps(plan_schema() if parsed.of == "plan" else decision_schema(), indent=2))
+    schemas = {"plan": plan_schema, "decision": decision_schema, "bandit": bandit_schema}
+    print(json.dumps(schemas[parsed.of](), indent=2))
     return 0
 
 

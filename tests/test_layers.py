@@ -39,7 +39,7 @@ LAYERS = [
     {"replay"},
     {"simulate"},
     {"_schema"},
-    {"_demo", "cli", "__main__"},
+    {"_demo", "_bandit_cli", "cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 #: A plan reads its own file form and makes its own report: the imports that stand inside these functions point upwards.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -309,10 +309,9 @@ def _play(
     policy.check_context(None if contexts is None else contexts[0])
     state, n = start.copy(), len(places)
     width = min(max(len(state.arms), FEWEST), MOST)
-    wide = _side_by_side(state, width)
     logged = np.concatenate([places, np.full(width, -1, dtype=np.intp)])
     known = None if contexts is None else np.concatenate([contexts, np.zeros((width, contexts.shape[1]))])
-    asks, row, matched = _learns_from_propensities(policy), 0, []
+    wide, row, matched = _side_by_side(state, width), 0, []
     while row < n:
         drawn = policy.pick(wide, rng, None if known is None else known[row : row + width])
         same = drawn == logged[row : row + width]
@@ -321,27 +320,23 @@ def _play(
             row += width
             continue
         row += first
-        context = None if known is None else known[row]
-        place = int(logged[row])
-        share = float(policy.probabilities(state, context)[place]) if asks else None
+        context, place = None if known is None else known[row], int(logged[row])
+        share = float(policy.probabilities(state, context)[place]) if policy.needs_propensity else None
         policy.absorb(state, place, float(rewards[row]), share, context)
+        if isinstance(getattr(state, "known", None), State):  # which is replaced, where arrays are written to
+            wide = _side_by_side(state, width)
         matched.append(row)
         row += 1
     return frozen(state), np.array(matched, dtype=np.intp)
 
 
 def _side_by_side(state: State, width: int) -> State:
-    """The same knowledge in so many runs, without a copy: it learns what `state` learns."""
-    views = []
-    for name in state.arrays():
-        array = getattr(state, name)
-        views.append(np.broadcast_to(array[:, None], (array.shape[0], width, *array.shape[1:])))
-    return type(state)(state.arms, *views)
-
-
-def _learns_from_propensities(policy: Policy[Any]) -> bool:
-    try:
-        policy.check_propensity(None)
-    except (TypeError, ValueError):
-        return True
-    return False
+    """The same knowledge in so many runs, without a copy: its arrays show what `state` learns."""
+    views: dict[str, Any] = {}
+    for field in fields(state)[1:]:
+        value = getattr(state, field.name)
+        if isinstance(value, State):
+            views[field.name] = _side_by_side(value, width)
+        else:
+            views[field.name] = np.broadcast_to(value[:, None], (value.shape[0], width, *value.shape[1:]))
+    return replace(state, **views)

@@ -40,12 +40,25 @@ class Example:
         return {"context": np.random.default_rng(seed).normal(size=DIMENSION)} if self.contextual else {}
 
 
+B = ab.bandits
 #: Policies whose defaults say too little; all others are built with their defaults.
 SPECIAL: dict[str, list[Example]] = {
-    "epsilon-greedy": [Example(ab.bandits.EpsilonGreedy(0.3)), Example(ab.bandits.EpsilonGreedy(1.0, gap=0.5, c=1.0))],
+    "batched": [
+        Example(B.Batched(B.EpsilonGreedy(0.2), 3)),
+        Example(B.Batched(B.Exp3(0.2), 2)),
+        Example(B.Batched(B.UCB1(), 4), refused=(-0.1, 1.1)),
+    ],
+    "discounted": [Example(B.Discounted(B.UCB1(), 0.9), refused=(1.1,)), Example(B.Discounted(B.EpsilonGreedy(), 0.5))],
+    "sliding-window": [Example(B.SlidingWindow(B.UCB1(), 4)), Example(B.SlidingWindow(B.EpsilonGreedy(), 1))],
+    "with-floor": [
+        Example(B.WithFloor(B.UCB1(), 0.1)),
+        Example(B.WithFloor(B.Exp3(), 0.05)),
+        Example(B.WithFloor(B.Discounted(B.UCB1(), 0.9), 0.2)),
+    ],
+    "epsilon-greedy": [Example(B.EpsilonGreedy(0.3)), Example(B.EpsilonGreedy(1.0, gap=0.5, c=1.0))],
     "ucb1": [
-        Example(ab.bandits.UCB1(), refused=(-0.1, 1.1)),
-        Example(ab.bandits.UCB1(bounds=(-1.0, 2.0)), refused=(-2.0, 3.0)),
+        Example(B.UCB1(), refused=(-0.1, 1.1)),
+        Example(B.UCB1(bounds=(-1.0, 2.0)), refused=(-2.0, 3.0)),
     ],
 }
 KINDS = {kind: cls for kind, cls in Policy.kinds.items() if cls.__module__.startswith("abkit.")}
