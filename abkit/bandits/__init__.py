@@ -19,14 +19,22 @@ if TYPE_CHECKING:
     from abkit.bandits._environments import Gaussian as Gaussian
     from abkit.bandits._environments import Poisson as Poisson
     from abkit.bandits._epsilon_greedy import EpsilonGreedy as EpsilonGreedy
+    from abkit.bandits._evaluate import evaluate as evaluate
     from abkit.bandits._exp3 import Exp3 as Exp3
     from abkit.bandits._exp3 import WeightState as WeightState
     from abkit.bandits._imed import IMED as IMED
     from abkit.bandits._kl_ucb import KLUCB as KLUCB
     from abkit.bandits._lai_robbins import lai_robbins as lai_robbins
+    from abkit.bandits._linear import LinearState as LinearState
+    from abkit.bandits._linear import LinThompson as LinThompson
+    from abkit.bandits._linear import LinUCB as LinUCB
+    from abkit.bandits._logistic import LogisticState as LogisticState
+    from abkit.bandits._logistic import LogisticThompson as LogisticThompson
     from abkit.bandits._moss import MOSS as MOSS
     from abkit.bandits._policy import Choice as Choice
     from abkit.bandits._policy import Policy as Policy
+    from abkit.bandits._policy_value import Diagnostics as Diagnostics
+    from abkit.bandits._policy_value import PolicyValue as PolicyValue
     from abkit.bandits._records import Records as Records
     from abkit.bandits._replay import Replayed as Replayed
     from abkit.bandits._replay import replay as replay
@@ -38,6 +46,8 @@ if TYPE_CHECKING:
     from abkit.bandits._softmax import Softmax as Softmax
     from abkit.bandits._state import MeanState as MeanState
     from abkit.bandits._state import State as State
+    from abkit.bandits._thompson import Thompson as Thompson
+    from abkit.bandits._thompson import TopTwoThompson as TopTwoThompson
     from abkit.bandits._ucb import UCB1 as UCB1
     from abkit.bandits._ucb import UCBV as UCBV
     from abkit.bandits._ucb import UCB1Tuned as UCB1Tuned
@@ -50,12 +60,16 @@ _HOMES = {
     "abkit.bandits._environment": ("Environment",),
     "abkit.bandits._environments": ("Abrupt", "Bernoulli", "Delayed", "Drifting", "Exponential", "Gaussian", "Poisson"),
     "abkit.bandits._epsilon_greedy": ("EpsilonGreedy",),
+    "abkit.bandits._evaluate": ("evaluate",),
     "abkit.bandits._exp3": ("Exp3", "WeightState"),
     "abkit.bandits._imed": ("IMED",),
     "abkit.bandits._kl_ucb": ("KLUCB",),
     "abkit.bandits._lai_robbins": ("lai_robbins",),
+    "abkit.bandits._linear": ("LinUCB", "LinThompson", "LinearState"),
+    "abkit.bandits._logistic": ("LogisticThompson", "LogisticState"),
     "abkit.bandits._moss": ("MOSS",),
     "abkit.bandits._policy": ("Choice", "Policy"),
+    "abkit.bandits._policy_value": ("Diagnostics", "PolicyValue"),
     "abkit.bandits._records": ("Records",),
     "abkit.bandits._replay": ("Replayed", "replay"),
     "abkit.bandits._simulate": ("simulate",),
@@ -63,6 +77,7 @@ _HOMES = {
     "abkit.bandits._sliding_window": ("SlidingWindow", "WindowState"),
     "abkit.bandits._softmax": ("Softmax",),
     "abkit.bandits._state": ("MeanState", "State"),
+    "abkit.bandits._thompson": ("Thompson", "TopTwoThompson"),
     "abkit.bandits._ucb": ("UCB1", "UCB1Tuned", "UCBV"),
     "abkit.bandits._with_floor": ("WithFloor",),
 }
