@@ -13,3 +13,10 @@ def to_pandas(rows: list[dict[str, Any]]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(rows)
+
+
+def to_pandas_columns(columns: dict[str, Any]) -> pd.DataFrame:
+    """A DataFrame of the columns."""
+    import pandas as pd
+
+    return pd.DataFrame(columns)
