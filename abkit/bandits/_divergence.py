@@ -43,11 +43,13 @@ def kl_upper(family: str, p: Float64Array, d: Float64Array, sd: float = 1.0) -> 
     """The largest q with kl(p, q) <= d, for d of 0 or more, to the last digits."""
     if family == "gaussian":
         return np.asarray(p + sd * np.sqrt(2 * d))
-    solve = _SOLVERS[family]
-    if p.size > _FEW:
-        return np.asarray(solve(p, d, _ARRAYS))
-    places = zip(p.reshape(-1).tolist(), d.reshape(-1).tolist(), strict=True)
-    return np.array([solve(mean, most, _FLOATS) for mean, most in places]).reshape(p.shape)
+    d = np.maximum(d, 1e-30)
+    if family == "bernoulli":
+        return _solved(_upper_bernoulli, np.minimum(np.maximum(p, _SMALL), 1 - 2.0**-53), d)
+    if family == "poisson":
+        p = np.maximum(p, _SMALL)
+        return _solved(_upper_poisson, p, np.maximum(d, 1e-30 * p))
+    return _solved(_upper_exponential, p, np.minimum(d, _FURTHEST - 1))
 
 
 def check_family_reward(family: str, bounds: tuple[float, float], reward: Float64Array) -> None:
@@ -101,26 +103,29 @@ def _kl_exponential(p: Any, q: Any, xp: Any) -> Any:
     return xp.excess((p - q) / some, p / some)
 
 
+def _solved(solve: Callable[[Any, Any, Any], Any], p: Float64Array, d: Float64Array) -> Float64Array:
+    if p.size > _FEW:
+        return np.asarray(solve(p, d, _ARRAYS))
+    places = zip(p.reshape(-1).tolist(), d.reshape(-1).tolist(), strict=True)
+    return np.array([solve(mean, most, _FLOATS) for mean, most in places]).reshape(p.shape)
+
+
 def _upper_bernoulli(p: Any, d: Any, xp: Any) -> Any:
     """Two of Halley's steps in v = ln((1 - p)/(1 - q)): quadratic near 0, a straight line far away, nothing between."""
-    p = xp.minimum(xp.maximum(p, _SMALL), 1 - 2.0**-53)
+    expm1, log1p = xp.expm1, xp.log1p
     rest = 1 - p
-    d = xp.maximum(d, 1e-30)
-    far = d / rest
+    far, half = d / rest, p * rest / 2
     v = xp.maximum(xp.sqrt(2 * far * p) + far * (2 - p) / 3, far)
-    half = p * rest / 2
     for _ in range(2):
-        less = xp.expm1(-v)
+        less = expm1(-v)
         gap = less * rest
-        over = v * rest - p * xp.log1p(-gap / p) - d
+        over = v * rest - p * log1p(-gap / p) - d
         v = v + over * gap * (p - gap) / (gap * gap - half * over * (1 + less))
-    return p - rest * xp.expm1(-v)
+    return p - rest * expm1(-v)
 
 
 def _upper_poisson(p: Any, d: Any, xp: Any) -> Any:
     """Two of Halley's steps in q - p."""
-    p = xp.maximum(p, _SMALL)
-    d = xp.maximum(d, 1e-30 * (1 + p))
     gap = xp.maximum(xp.sqrt(2 * d * p) + 2 * d / 3, d)
     for _ in range(2):
         over = gap - p * xp.log1p(gap / p) - d
@@ -129,8 +134,7 @@ def _upper_poisson(p: Any, d: Any, xp: Any) -> Any:
 
 
 def _upper_exponential(p: Any, d: Any, xp: Any) -> Any:
-    """Three of Halley's steps in w = ln(q/p)."""
-    d = xp.minimum(xp.maximum(d, 1e-30), _FURTHEST - 1)
+    """Three of Halley's steps in w = ln(q/p), which is between d and d + 1."""
     w = xp.minimum(xp.maximum(xp.sqrt(2 * d) + d / 3, d), d + 1)
     for _ in range(3):
         less = xp.expm1(-w)
@@ -161,9 +165,4 @@ _DIVERGENCES: dict[str, Callable[[Any, Any, Any], Any]] = {
     "bernoulli": _kl_bernoulli,
     "poisson": _kl_poisson,
     "exponential": _kl_exponential,
-}
-_SOLVERS: dict[str, Callable[[Any, Any, Any], Any]] = {
-    "bernoulli": _upper_bernoulli,
-    "poisson": _upper_poisson,
-    "exponential": _upper_exponential,
 }
