@@ -73,7 +73,7 @@ def find_labels(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], re
     """The variants to compare, the control first: those that the plan names, else those that the log holds."""
     if request.labels is None:
         found = _distinct(frame, schema, request)
-        control = _parse(request.control, schema[request.variant])
+        control = parse(request.control, schema[request.variant])
         names = sorted(name for name, value in found.items() if value != control)
         if len(names) == len(found):
             listed = ", ".join(map(repr, names)) or "none at all"
@@ -85,7 +85,7 @@ def find_labels(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], re
             raise DataError(f"the log has one variant only, {request.control!r}; nothing can be compared.")
         return [Label(request.control, control), *(Label(name, found[name]) for name in names)]
     others = [name for name in request.labels if name != request.control]
-    return [Label(name, _parse(name, schema[request.variant])) for name in (request.control, *others)]
+    return [Label(name, parse(name, schema[request.variant])) for name in (request.control, *others)]
 
 
 def count_rows(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], request: Request) -> Profile:
@@ -217,7 +217,7 @@ def _distinct(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], requ
     return {label_name(value): value for value in values}
 
 
-def _parse(name: str, dtype: nw.dtypes.DType) -> Any:
+def parse(name: str, dtype: nw.dtypes.DType) -> Any:
     """A variant's name as a value of the column's type; None where it cannot be one."""
     if dtype.is_boolean():
         return {"true": True, "false": False, "1": True, "0": False}.get(name.lower())
