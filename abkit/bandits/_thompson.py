@@ -247,9 +247,8 @@ _FAR = 38.0
 
 def top_two(p: Float64Array, beta: float) -> Float64Array:
     """The propensities of top-two sampling, from the probabilities of being the best."""
-    odds = p / _rest(p)
-    with np.errstate(invalid="ignore"):
-        second = p * _rest(odds)
+    with np.errstate(divide="ignore", invalid="ignore"):  # where arms come first that have no posterior
+        second = p * _rest(p / _rest(p))
     # the leader's own odds may be infinite in size; p_i sum_j p_j/(1 - p_j) is then p_i/(1 - p_leader)
     chosen = beta * p + (1 - beta) * second
     return np.asarray(chosen / chosen.sum(axis=0))

@@ -66,7 +66,11 @@ SPECIAL: dict[str, list[Example]] = {
         Example(B.Thompson("gaussian", (0.5, 2.0), 0.5)),
         Example(B.Thompson("gaussian-unknown")),
     ],
-    "top-two-thompson": [Example(B.TopTwoThompson(beta=0.9)), Example(B.TopTwoThompson("gaussian", sd=0.3))],
+    "top-two-thompson": [
+        Example(B.TopTwoThompson(beta=0.9)),
+        Example(B.TopTwoThompson("gaussian", sd=0.3)),
+        Example(B.TopTwoThompson("gaussian-unknown")),
+    ],
     "kl-ucb": [
         Example(B.KLUCB(), refused=(-0.1, 1.1)),
         Example(B.KLUCB("gaussian")),
