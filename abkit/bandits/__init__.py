@@ -5,8 +5,14 @@ from typing import TYPE_CHECKING
 from abkit._lazy import attach
 
 if TYPE_CHECKING:
+    from abkit.bandits._adaptive_test import adaptive_test as adaptive_test
+    from abkit.bandits._adaptive_test import arm_value as arm_value
     from abkit.bandits._batched import Batched as Batched
     from abkit.bandits._batched import BatchState as BatchState
+    from abkit.bandits._best_arm import BestArm as BestArm
+    from abkit.bandits._best_arm import CharacteristicTime as CharacteristicTime
+    from abkit.bandits._best_arm import best_arm as best_arm
+    from abkit.bandits._best_arm import characteristic_time as characteristic_time
     from abkit.bandits._contexts import LinearContexts as LinearContexts
     from abkit.bandits._contexts import LogisticContexts as LogisticContexts
     from abkit.bandits._discounted import Discounted as Discounted
@@ -51,9 +57,12 @@ if TYPE_CHECKING:
     from abkit.bandits._ucb import UCB1 as UCB1
     from abkit.bandits._ucb import UCBV as UCBV
     from abkit.bandits._ucb import UCB1Tuned as UCB1Tuned
+    from abkit.bandits._value_sequence import value_sequence as value_sequence
     from abkit.bandits._with_floor import WithFloor as WithFloor
 
 _HOMES = {
+    "abkit.bandits._best_arm": ("BestArm", "CharacteristicTime", "best_arm", "characteristic_time"),
+    "abkit.bandits._adaptive_test": ("adaptive_test", "arm_value"),
     "abkit.bandits._batched": ("Batched", "BatchState"),
     "abkit.bandits._contexts": ("LinearContexts", "LogisticContexts"),
     "abkit.bandits._discounted": ("Discounted",),
@@ -79,6 +88,7 @@ _HOMES = {
     "abkit.bandits._state": ("MeanState", "State"),
     "abkit.bandits._thompson": ("Thompson", "TopTwoThompson"),
     "abkit.bandits._ucb": ("UCB1", "UCB1Tuned", "UCBV"),
+    "abkit.bandits._value_sequence": ("value_sequence",),
     "abkit.bandits._with_floor": ("WithFloor",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

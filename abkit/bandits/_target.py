@@ -102,8 +102,8 @@ def read_model(model: Any, columns: Columns) -> Table | None:
         return {(): {a: v if isinstance(v, str) else _check.number(f"model[{a!r}]", v) for a, v in values.items()}}
     if isinstance(model, (str, bool, int, float, tuple, list)):
         raise TypeError(
-            f"`model` must be a mapping of arms to rewards or to columns of them, a table, or an array with a column an "
-            f"arm; got {_check.show(model)}."
+            "`model` must be a mapping of arms to rewards or to columns of them, a table, or an array with a column "
+            f"an arm; got {_check.show(model)}."
         )
     return _read_table("model", model, columns, "value")
 
