@@ -10,7 +10,7 @@ import numpy as np
 from abkit._check import Float64Array
 from abkit.bandits._environment import Environment
 from abkit.bandits._environments import Delayed
-from abkit.bandits._lanes import TABLES, Lanes
+from abkit.bandits._lanes import lanes_of
 from abkit.bandits._policy import IntArray, Policy
 from abkit.bandits._records import Records
 
@@ -47,8 +47,7 @@ class Course:
         self.reads = reads_contexts(policy)
         self.mail = _Mail(runs) if isinstance(environment, Delayed) else None
         self.moves = environment.changes or environment.dimension > 0
-        kind = TABLES.get(type(policy), Lanes) if self.mail is None else Lanes
-        self.lanes = kind(policy, environment.arms, runs, rng)
+        self.lanes = lanes_of(policy, tables=self.mail is None)(policy, environment.arms, runs, rng)
         self.record, self.asks = record, record or policy.needs_propensity
         self.means = np.repeat(environment.expected(), runs)
         self.regret = np.zeros(runs)

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from abkit._check import Float64Array
+from abkit.bandits._beta_draws import BetaDraws
 from abkit.bandits._epsilon_greedy import EpsilonGreedy
 from abkit.bandits._policy import IntArray, Policy
 from abkit.bandits._state import Arm, MeanState
+from abkit.bandits._thompson import PRIORS, Thompson
 from abkit.bandits._ucb import UCB1
 
 #: So many ties are looked at one by one.
@@ -52,23 +54,22 @@ class _Tables:
         self.policy, self.arms, self.runs, self.rng, self.t = policy, arms, runs, rng, 0
         size = len(arms) * runs
         self.pulls, self.sums = np.zeros(size), np.zeros(size)
-        self.means = np.full((len(arms), runs), np.inf)
+        self.shape = len(arms), runs
         self.lane_of = np.tile(np.arange(runs), len(arms))
-        self._best, self._is_best = np.empty(runs), np.empty((len(arms), runs), dtype=bool)
+        self._best, self._is_best = np.empty(runs), np.empty(self.shape, dtype=bool)
 
-    def learn(self, flat: IntArray, reward: Float64Array, *_: Any) -> Float64Array:
-        """Learn one reward a run; returns the pulls of its arm."""
+    def count(self, flat: IntArray, reward: Float64Array) -> tuple[Float64Array, Float64Array]:
+        """Count one reward a run; returns the pulls of its arm and their sum."""
         pulls, sums = self.pulls[flat] + 1, self.sums[flat] + reward
         self.pulls[flat], self.sums[flat] = pulls, sums
-        self.means.reshape(-1)[flat] = sums / pulls
         self.t += 1
-        return pulls
+        return pulls, sums
 
     def probabilities(self, context: None = None) -> Float64Array:
         """The probability of each arm in each run, before it is chosen."""
         pulls, sums = self.pulls.reshape(-1, self.runs), self.sums.reshape(-1, self.runs)
         # squared deviations are not kept: policies with tables do not look at them
-        return self.policy.probabilities(MeanState(self.arms, pulls, sums, np.zeros_like(sums)))
+        return np.asarray(self.policy.probabilities(MeanState(self.arms, pulls, sums, np.zeros_like(sums))))
 
     def largest(self, scores: Float64Array) -> IntArray:
         """The flat position of the largest score in each run, any of them where several are equal."""
@@ -105,16 +106,25 @@ class GreedyTables(_Tables):
 
     policy: EpsilonGreedy
 
+    def __init__(self, policy: EpsilonGreedy, arms: tuple[Arm, ...], runs: int, rng: np.random.Generator) -> None:
+        super().__init__(policy, arms, runs, rng)
+        self.means = np.full(self.shape, np.inf)
+
+    def learn(self, flat: IntArray, reward: Float64Array, *_: Any) -> None:
+        """Learn one reward a run."""
+        pulls, sums = self.count(flat, reward)
+        self.means.reshape(-1)[flat] = sums / pulls
+
     def choose(self, context: None = None) -> IntArray:
         """The flat position of the arm chosen in each run, in any order of the runs."""
         chosen, epsilon = self.largest(self.means), self.policy.epsilon
         if self.policy.gap is not None:
-            epsilon = min(epsilon, self.policy.c * len(self.means) / (self.policy.gap**2 * max(self.t, 1)))
+            epsilon = min(epsilon, self.policy.c * self.shape[0] / (self.policy.gap**2 * max(self.t, 1)))
         u = self.rng.random(self.runs)
         # a number below epsilon, of which it is a share, is another uniform number
         anyone = (u < epsilon).nonzero()[0]
         if anyone.size:
-            place = np.minimum(u[anyone] / epsilon * len(self.means), len(self.means) - 1).astype(np.intp)
+            place = np.minimum(u[anyone] / epsilon * self.shape[0], self.shape[0] - 1).astype(np.intp)
             chosen[anyone] = place * self.runs + self.lane_of.take(chosen.take(anyone))
         return chosen
 
@@ -126,7 +136,8 @@ class BoundTables(_Tables):
 
     def __init__(self, policy: UCB1, arms: tuple[Arm, ...], runs: int, rng: np.random.Generator) -> None:
         super().__init__(policy, arms, runs, rng)
-        self.widths, self.scores = np.zeros_like(self.means), np.empty_like(self.means)
+        self.means, self.widths = np.full(self.shape, np.inf), np.zeros(self.shape)
+        self.scores = np.empty(self.shape)
 
     def choose(self, context: None = None) -> IntArray:
         """The flat position of the arm chosen in each run, in any order of the runs."""
@@ -136,12 +147,45 @@ class BoundTables(_Tables):
         np.add(self.scores, self.means, out=self.scores)
         return self.largest(self.scores)
 
-    def learn(self, flat: IntArray, reward: Float64Array, *_: Any) -> Float64Array:
-        """Learn one reward a run; returns the pulls of its arm."""
-        pulls = super().learn(flat, reward)
+    def learn(self, flat: IntArray, reward: Float64Array, *_: Any) -> None:
+        """Learn one reward a run."""
+        pulls, sums = self.count(flat, reward)
+        self.means.reshape(-1)[flat] = sums / pulls
         self.widths.reshape(-1)[flat] = 1 / np.sqrt(pulls)
-        return pulls
 
 
-#: By the very class: a subclass may choose otherwise.
-TABLES: dict[type, Any] = {EpsilonGreedy: GreedyTables, UCB1: BoundTables}
+class ThompsonTables(_Tables):
+    """Thompson sampling of beta posteriors: the score is a draw."""
+
+    policy: Thompson
+
+    def __init__(self, policy: Thompson, arms: tuple[Arm, ...], runs: int, rng: np.random.Generator) -> None:
+        super().__init__(policy, arms, runs, rng)
+        self.prior = beta_prior(policy)
+        self.draws = BetaDraws(self.prior[0], self.prior[1], self.shape, rng)
+
+    def choose(self, context: None = None) -> IntArray:
+        """The flat position of the arm chosen in each run, in any order of the runs."""
+        return self.largest(self.draws.draw())
+
+    def learn(self, flat: IntArray, reward: Float64Array, *_: Any) -> None:
+        """Learn one reward a run."""
+        pulls, sums = self.count(flat, reward)
+        a, b = self.prior
+        self.draws.put(flat, a + sums, b + (pulls - sums))
+
+
+def beta_prior(policy: Thompson) -> tuple[float, ...]:
+    """The parameters of the beta that an arm has before its first reward."""
+    return PRIORS["bernoulli"][1] if policy.prior is None else policy.prior
+
+
+def lanes_of(policy: Policy[Any], *, tables: bool) -> Any:
+    """Which lanes a policy has. Tables are for the very class: a subclass may choose otherwise."""
+    if tables and type(policy) is EpsilonGreedy:
+        return GreedyTables
+    if tables and type(policy) is UCB1:
+        return BoundTables
+    if tables and type(policy) is Thompson and policy.family == "bernoulli" and min(beta_prior(policy)) >= 1:
+        return ThompsonTables
+    return Lanes
