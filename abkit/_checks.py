@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from abkit._sets import finite_or_none
-from abkit.bandits._contrast import choices_pvalue, contrast_effect
+from abkit.bandits._contrast import choices_pvalue
 from abkit.experiment import Experiment
 from abkit.inference import balance_test, paired_test, ratio_test, srm_test
-from abkit.logs import Contrast, Decided, Group, LogStatistics, gaps_of
+from abkit.logs import Decided, Group, LogStatistics, gaps_of
 from abkit.metrics import Paired, shares_of_pairs
 from abkit.sequential import FixedHorizon, srm_sequence
 from abkit.suffstats import CoMoments
@@ -136,35 +136,19 @@ def _chances(experiment: Experiment, decided: Decided) -> Check:
 
 
 def _as_said(experiment: Experiment, decided: Decided) -> Check:
-    pvalue = choices_pvalue(decided.choices)
+    once = isinstance(experiment.monitor, FixedHorizon)
+    pvalue, when = choices_pvalue(decided.choices, once=once), "" if once else " at any time"
     means = ", ".join(f"{variant} {choices.inverse:.4g}" for variant, choices in decided.choices.items())
-    message = (
-        f"variants chosen as their propensities say; p = {pvalue:.3g} at any time; mean inverse propensity {means}"
-    )
+    message = f"variants chosen as their propensities say; p = {pvalue:.3g}{when}; mean inverse propensity {means}"
     return Check("choices", "fail" if pvalue < experiment.quality.alpha else "pass", message, pvalue)
 
 
 def _lost(experiment: Experiment, decided: Decided) -> Iterator[Check]:
-    """Values must be missing equally often with every variant, as the same decisions say it."""
-    for name in experiment.metrics:
-        gaps = {variant: contrast for (metric, variant), contrast in decided.gaps.items() if metric == name}
-        if not gaps:
-            continue
-        found = [_lost_more(contrast) for contrast in gaps.values()]
-        pvalue = min(1.0, len(found) * min(pvalue for pvalue, _ in found))
-        listed = ", ".join(f"{variant} {change:+.2%}" for variant, (_, change) in zip(gaps, found, strict=True))
+    """Whether a value is missing must have nothing to do with what was chosen."""
+    for name, (decisions, pvalue) in decided.gaps.items():
         status = "fail" if pvalue < experiment.quality.alpha else "pass"
-        yield Check(f"missing:{name}", status, f"decisions without a value: {listed}; p = {pvalue:.3g}", pvalue)
-
-
-def _lost_more(contrast: Contrast | str) -> tuple[float, float]:
-    """p-value of a variant losing as many values as the control, and by how much it loses more."""
-    if isinstance(contrast, str) or min(contrast.n_control, contrast.n_treatment, int(contrast.moments.n)) < 2:
-        return 1.0, 0.0
-    effect = contrast_effect(contrast)
-    if math.isnan(effect.statistic(0.0)):
-        return float(effect.estimate == 0), effect.estimate
-    return effect.pvalue(0.0, "two-sided"), effect.estimate
+        message = f"{decisions:,} decisions without a value, whatever was chosen; p = {pvalue:.3g} at any time"
+        yield Check(f"missing:{name}", status, message, pvalue)
 
 
 def _duplicates(experiment: Experiment, statistics: LogStatistics) -> Iterator[Check]:

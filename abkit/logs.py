@@ -223,8 +223,9 @@ class Contrast:
     """A treatment against the control, over the decisions of a policy.
 
     `moments` are those of the bandits' contrasts, of outcomes less `center`, in units of `unit`. `n_control` and
-    `n_treatment` are how often each was chosen, and `events` is how many outcomes of the variant with fewer of them are
-    not zero, or of a proportion of the rarer kind.
+    `n_treatment` are how often each was chosen. `events` is how many outcomes of the variant chosen less often are not
+    zero, or where there are two values only, of the rarer kind; `expected` how many, were they alike in both.
+    `skewness` is that of the difference.
     """
 
     moments: CoMoments
@@ -233,6 +234,8 @@ class Contrast:
     n_control: int
     n_treatment: int
     events: int
+    expected: float
+    skewness: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,12 +257,13 @@ class Choices:
 class Decided:
     """What the decisions of a policy say: contrasts by metric and treatment, and by variant how it was chosen.
 
-    A text in place of a contrast says why there is none. `gaps` are the contrasts of having no value. `impossible`
-    counts decisions by what is wrong with their propensities, which are left out.
+    A text in place of a contrast says why there is none. `gaps` are by metric how many decisions have no value, and the
+    p-value of that having nothing to do with the variant. `impossible`
+    counts decisions by what is wrong with their propensities; they are left out.
     """
 
     contrasts: dict[tuple[str, str], Contrast | str]
-    gaps: dict[tuple[str, str], Contrast | str]
+    gaps: dict[str, tuple[int, float]]
     choices: dict[str, Choices]
     decisions: int
     impossible: dict[str, int]

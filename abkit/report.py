@@ -298,7 +298,8 @@ class Comparison:
         sample = contrast_sample(contrast)
         method, monitored = self.experiment.monitor.monitored(METHOD, effect, sample, self.look)
         return replace(
-            run_test(method, monitored, "two-sided", 0.0), caution=monitored.caution or contrast_caution(contrast)
+            run_test(method, monitored, "two-sided", 0.0),
+            caution=monitored.caution or contrast_caution(contrast, effect.df),
         )
 
     def _test(self, metric: Metric, control: CoMoments, treatment: CoMoments, variant: str) -> TestResult:

@@ -13,7 +13,9 @@ import numpy.typing as npt
 
 from abkit._check import Float64Array
 from abkit.adapters._adaptive_log import DecisionRows, read_decided
-from abkit.bandits._adaptive import moments_of, stable_weights
+from abkit.bandits._adaptive import PARTS, moments_of, stable_weights
+from abkit.bandits._contrast import lost_pvalue
+from abkit.evidence import BaseEffect
 from abkit.logs import Block, Choices, Contrast, Decided, Group, LogStatistics, Request
 from abkit.suffstats import CoMoments
 from abkit.suffstats._base import IntArray
@@ -28,24 +30,31 @@ Flags = npt.NDArray[np.bool_]
 
 def read_adaptive(log: object, request: Request, counts: Mapping[str, bool]) -> LogStatistics:
     """The statistics of a log whose variants a policy chose; `counts` says which metrics are of whole numbers."""
-    rows = read_decided(log, request)
+    return adaptive_statistics(read_decided(log, request), request, counts)
+
+
+def adaptive_statistics(rows: DecisionRows, request: Request, counts: Mapping[str, bool]) -> LogStatistics:
+    """The same of decisions that were read."""
     wrong = _impossible(rows)
     fine = ~np.logical_or.reduce(list(wrong.values()))
     rows_of = {block.metric: rows.outcomes[block.variables[0].column][fine] for block in request.blocks}
     arm, propensities = rows.arm[fine], rows.propensities[:, fine]
     start = np.searchsorted(rows.batch[fine], rows.batch[fine], "left")
     decisions = _Decisions(rows.arms, arm, propensities, start)
-    contrasts, gaps = dict[tuple[str, str], Contrast | str](), dict[tuple[str, str], Contrast | str]()
+    contrasts, gaps = dict[tuple[str, str], Contrast | str](), dict[str, tuple[int, float]]()
     for block in request.blocks:
         outcome = rows_of[block.metric]
         missing = np.isnan(outcome)
         contrasts |= decisions.contrasts(block, outcome, missing, count=counts[block.metric])
         if missing.any():
-            gaps |= decisions.contrasts(block, missing.astype(np.float64), ~fine[fine], count=False)
+            lost = lost_pvalue(arm[missing], propensities[:, missing])
+            gaps[block.metric] = int(missing.sum()), lost
     pulls = np.bincount(arm, minlength=len(rows.arms))
     groups = tuple(Group(name, (), int(n), {}) for name, n in zip(rows.arms, pulls, strict=True) if n)
     impossible = {reason: int(found.sum()) for reason, found in wrong.items() if found.any()}
-    decided = Decided(contrasts, gaps, _choices(decisions), len(rows.arm), impossible)
+    if strangers := rows.audit.units_in_unknown_variants:
+        impossible["of a variant without a propensity"] = strangers
+    decided = Decided(contrasts, gaps, _choices(decisions), len(rows.arm) + strangers, impossible)
     return LogStatistics(groups, rows.audit, decided=decided)
 
 
@@ -81,13 +90,23 @@ class _Decisions:
             return dict.fromkeys(names, f"`{block.variables[0].column}` has values whose sum overflows")
         scaled = _Outcome((value - center) / unit, kept, *self._guesses((value - center) / unit, kept))
         pulls = np.bincount(self.arm[kept], minlength=len(self.arms))
-        events = self._events(value, kept, binary=block.variables[0].binary)
+        eventful = kept & _eventful(value, kept)
+        events = np.bincount(self.arm[eventful], minlength=len(self.arms))
         found = dict[tuple[str, str], Contrast | str]()
         for k, name in enumerate(names, start=1):
+            if not (self._varies(value, kept, 0) or self._varies(value, kept, k)):
+                found[name] = BaseEffect.undefined
+                continue
             fewer = 0 if pulls[0] <= pulls[k] else k
-            counted = int(pulls[0]), int(pulls[k]), int(events[fewer])
-            found[name] = Contrast(self._moments(scaled, k), center, unit, *counted)
+            expected = float(pulls[fewer] * events[[0, k]].sum() / max(pulls[[0, k]].sum(), 1))
+            counted = int(pulls[0]), int(pulls[k]), int(events[fewer]), expected
+            moments, skewness = self._moments(scaled, k)
+            found[name] = Contrast(moments, center, unit, *counted, skewness)
         return found
+
+    def _varies(self, value: Float64Array, kept: Flags, k: int) -> bool:
+        mine = value[kept & (self.arm == k)]
+        return bool(np.any(mine != mine[:1]))
 
     def _guesses(self, value: Float64Array, kept: Flags) -> tuple[Float64Array, Flags]:
         """The mean of each arm at earlier times, or that of all arms where it has none; and whether there is any.
@@ -106,32 +125,50 @@ class _Decisions:
             np.cumsum(np.where(self.arm == k, value, 0.0), out=sums[k, 1:])
         return sums[:, self.start]
 
-    def _moments(self, outcome: _Outcome, k: int) -> CoMoments:
-        """What `stable_moments` gives, with batches; in pieces, since there are many numbers a decision."""
-        pair = np.array([0, k])
-        kept = np.flatnonzero(outcome.kept)
-        means = [
-            float(outcome.value[kept[self.arm[kept] == a]].mean()) if np.any(self.arm[kept] == a) else 0.0 for a in pair
-        ]
-        pieces = (kept[i : i + PIECE] for i in range(0, len(kept), PIECE))
-        return functools.reduce(operator.add, (moments_of(self._parts(outcome, pair, means, at)) for at in pieces))
+    def _moments(self, outcome: _Outcome, k: int) -> tuple[CoMoments, float]:
+        """What `stable_moments` gives, with batches, and the skewness; in pieces, since a decision has many numbers."""
+        pair, kept = np.array([0, k]), np.flatnonzero(outcome.kept)
+        means = np.array([_mean(outcome.value[kept[self.arm[kept] == a]]) for a in pair])
+        found, squares, cubes = list[CoMoments](), 0.0, 0.0
+        for first in range(0, len(kept), PIECE):
+            parts = self._parts(outcome, pair, means, kept[first : first + PIECE])
+            gain = parts.pop("gain")
+            found.append(moments_of(np.stack([parts[name] for name in PARTS], axis=1)))
+            squares += float(np.sum(gain**2))
+            cubes += float(np.sum(gain[1] ** 3) - np.sum(gain[0] ** 3))
+        return functools.reduce(operator.add, found), cubes / squares**1.5 if squares > 0 else 0.0
 
-    def _parts(self, outcome: _Outcome, pair: IntArray, means: list[float], at: IntArray) -> Float64Array:
+    def _parts(self, outcome: _Outcome, pair: IntArray, means: Float64Array, at: IntArray) -> dict[str, Float64Array]:
         chosen = self.arm[at] == pair[:, None]
         propensity, guess = (values[np.ix_(pair, at)] for values in (self.propensities, outcome.guesses))
         weight = np.where(outcome.known[at], stable_weights(propensity), 0.0)
-        off = np.where(chosen, outcome.value[at] - guess, 0.0)
-        possible = np.where(propensity > 0, propensity, 1.0)
-        gain = weight / possible * off
-        spread = np.where(chosen, (outcome.value[at] - np.array(means)[:, None]) ** 2, 0.0)
-        parts = (weight * guess + gain, weight, gain**2, gain**3, chosen, spread, weight * (weight / possible))
-        return np.stack(parts, axis=1)
+        value = outcome.value[at]
+        share = weight / np.where(propensity > 0, propensity, 1.0)
+        gain = share * np.where(chosen, value - guess, 0.0)
+        return {
+            "value": weight * guess + gain,
+            "weight": weight,
+            "square": gain**2,
+            "cube": gain**3,
+            "pulls": chosen.astype(np.float64),
+            "spread": np.where(chosen, (value - means[:, None]) ** 2, 0.0),
+            "share": weight * share,
+            "gain": gain,
+        }
 
-    def _events(self, value: Float64Array, kept: Flags, *, binary: bool) -> IntArray:
-        """By arm, outcomes that are not zero; of a proportion, those of the rarer kind."""
-        size = len(self.arms)
-        other = np.bincount(self.arm[kept & (value != 0)], minlength=size)
-        return np.minimum(other, np.bincount(self.arm[kept], minlength=size) - other) if binary else other
+
+def _mean(values: Float64Array) -> float:
+    return float(values.mean()) if len(values) else 0.0
+
+
+def _eventful(value: Float64Array, kept: Flags) -> Flags:
+    """Which outcomes are not zero; where there are two values only, those of the rarer one."""
+    low, high = value[kept].min(), value[kept].max()
+    at_high = value == high
+    if not np.all((at_high | (value == low))[kept]):
+        return np.asarray(value != 0, dtype=np.bool_)
+    rare = 2 * np.count_nonzero(at_high & kept) <= np.count_nonzero(kept)
+    return np.asarray(at_high if rare else ~at_high, dtype=np.bool_)
 
 
 def _impossible(rows: DecisionRows) -> dict[str, Flags]:
