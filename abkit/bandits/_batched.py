@@ -10,6 +10,7 @@ import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
+from abkit.bandits._contextual import of_the_chosen
 from abkit.bandits._policy import IntArray
 from abkit.bandits._state import Arm, State, checked_arms, frozen
 from abkit.bandits._wrapper import Wrapper
@@ -175,8 +176,7 @@ class Batched(Wrapper):
         rewards[slot, runs] = reward
         propensities[slot, runs] = 0.0 if propensity is None else propensity
         if context is not None:
-            live_per_arm = np.ndim(place) == 0 and context.ndim == 2
-            contexts[slot, runs] = context[place] if live_per_arm else context
+            contexts[slot, runs] = of_the_chosen(state, place, context)
         waiting[runs] += 1
         full = runs[slot == self.size - 1]
         if full.size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,9 +28,9 @@ class Contextual(Policy[S]):
 
     def check_context(self, context: object) -> Float64Array:
         """One row of numbers, or one row an arm."""
-        # a live decision has little time: one sum of squares tells as much as a look at each number
+        # a live decision has little time: the length tells as much as a look at each number
         quick = type(context) is np.ndarray and context.dtype == np.float64 and context.shape == (self.dimension,)
-        if quick and context.dot(context) < _check.LARGEST:  # type: ignore[attr-defined]
+        if quick and math.hypot(*context.tolist()) <= _check.LARGEST:  # type: ignore[attr-defined]
             return context  # type: ignore[return-value]
         if context is None:
             raise ValueError(
