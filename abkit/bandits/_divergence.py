@@ -17,8 +17,8 @@ FAMILIES = ("bernoulli", "gaussian", "poisson", "exponential")
 _SMALL = 1e-100
 #: Nearer to 0 than this, x - ln(1 + x) is taken by its series.
 _NEAR = 0.1
-#: The largest ratio of two exponential means is exp of this.
-_FURTHEST = 700.0
+#: The most that is allowed of an exponential divergence: a mean of any size, times exp of this, is finite.
+_FURTHEST = 300.0
 #: For as few arms, plain floats are faster than arrays.
 _FEW = 24
 
@@ -30,7 +30,8 @@ def kl(family: str, p: Any, q: Any, sd: float = 1.0) -> Float64Array:
     """
     p, q = np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64)
     if family == "gaussian":
-        return np.asarray(((q - p) / sd) ** 2 / 2)
+        with np.errstate(over="ignore"):
+            return np.asarray(((q - p) / sd) ** 2 / 2)
     measure = _DIVERGENCES[family]
     if p.ndim == 1 and q.ndim == 0 and p.size <= _FEW:
         mean = float(q)
@@ -47,9 +48,8 @@ def kl_upper(family: str, p: Float64Array, d: Float64Array, sd: float = 1.0) -> 
     if family == "bernoulli":
         return _solved(_upper_bernoulli, np.minimum(np.maximum(p, _SMALL), 1 - 2.0**-53), d)
     if family == "poisson":
-        p = np.maximum(p, _SMALL)
-        return _solved(_upper_poisson, p, np.maximum(d, 1e-30 * p))
-    return _solved(_upper_exponential, p, np.minimum(d, _FURTHEST - 1))
+        return _solved(_upper_poisson, np.maximum(p, _SMALL), d)
+    return _solved(_upper_exponential, p, np.minimum(d, _FURTHEST))
 
 
 def check_family_reward(family: str, bounds: tuple[float, float], reward: Float64Array) -> None:
@@ -125,12 +125,13 @@ def _upper_bernoulli(p: Any, d: Any, xp: Any) -> Any:
 
 
 def _upper_poisson(p: Any, d: Any, xp: Any) -> Any:
-    """Two of Halley's steps in q - p."""
-    gap = xp.maximum(xp.sqrt(2 * d * p) + 2 * d / 3, d)
+    """Two of Halley's steps in x = (q - p)/p."""
+    most = xp.maximum(d / p, 1e-30)
+    x = xp.maximum(xp.sqrt(2 * most) + 2 * most / 3, most)
     for _ in range(2):
-        over = gap - p * xp.log1p(gap / p) - d
-        gap = gap - over * gap * (p + gap) / (gap * gap - over * p / 2)
-    return p + gap
+        over = x - xp.log1p(x) - most
+        x = x - over * x * (1 + x) / (x * x - over / 2)
+    return p + p * x
 
 
 def _upper_exponential(p: Any, d: Any, xp: Any) -> Any:

@@ -59,6 +59,7 @@ class MOSS(IndexPolicy):
         object.__setattr__(self, "bounds", checked_bounds(self.bounds))
         if self.horizon is not None:
             object.__setattr__(self, "horizon", _check.count("horizon", self.horizon, 1))
+            _check.number("horizon", self.horizon)
 
     def index(self, state: MeanState) -> Float64Array:
         """The index of each arm that was pulled, and infinity of one that was not."""

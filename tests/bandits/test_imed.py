@@ -58,6 +58,12 @@ def test_nothing_beats_an_arm_that_always_gives_the_most():
     assert policy.propensities(state).tolist() == [1, 0]
 
 
+def test_a_tiny_sd_has_no_overflow():
+    policy = ab.bandits.IMED("gaussian", sd=1e-200)
+    state = policy.update(policy.init(2), [0, 1], [1e100, -1e100])
+    assert policy.index(state).tolist() == [0, -math.inf]
+
+
 def test_it_learns():
     # SMPyBandits 0.9.7 puts the minimiser where the divergence belongs, and plays at random
     policy, rng = ab.bandits.IMED(), np.random.default_rng(7)

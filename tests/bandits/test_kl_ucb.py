@@ -71,6 +71,31 @@ def test_parameters():
             ab.bandits.KLUCB(**{name: value})
 
 
+DRAWS = {
+    "bernoulli": lambda rng, mean: (rng.random(mean.shape) < mean).astype(float),
+    "gaussian": lambda rng, mean: rng.normal(mean),
+    "poisson": lambda rng, mean: rng.poisson(mean).astype(float),
+    "exponential": lambda rng, mean: rng.exponential(mean),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_it_learns_which_arm_has_the_larger_mean(family):
+    # SMPyBandits 0.9.7 takes the larger rate of exponential rewards: 1,998 of 2,000 pulls of the worse arm
+    policy, rng = ab.bandits.KLUCB(family), np.random.default_rng(7)
+    means = np.array([0.2, 0.8]) if family != "gaussian" else np.array([-1.0, 1.0])
+    state, lanes = policy.empty((0, 1), (100,)), np.arange(100)
+    for _ in range(300):
+        arm = policy.pick(state, rng)
+        policy.absorb(state, arm * 100 + lanes, DRAWS[family](rng, means[arm]))
+    assert state.pulls[1].mean() > 260
+
+
+@pytest.mark.parametrize("policy", [ab.bandits.KLUCB("poisson", c=3), ab.bandits.KLUCB(bounds=(-1, 4))], ids=repr)
+def test_a_policy_comes_back_from_its_file(policy):
+    assert ab.bandits.Policy.from_dict(policy.to_dict()) == policy
+
+
 def test_extremes_stay_in_bounds():
     policy = ab.bandits.KLUCB()
     pulls = np.array([1.0, 1e12, 1e15, 3.0, 5e-7])

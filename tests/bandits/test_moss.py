@@ -51,6 +51,8 @@ def test_a_horizon_must_have_a_decision(horizon):
 def test_a_horizon_is_a_whole_number():
     with pytest.raises(TypeError, match=r"`horizon` must be a whole number; got 1000\."):
         ab.bandits.MOSS(horizon=1e3)
+    with pytest.raises(ValueError, match="`horizon` must be finite"):
+        ab.bandits.MOSS(horizon=10**400)
 
 
 def test_rewards_outside_the_bounds_are_refused():
