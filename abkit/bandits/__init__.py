@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from abkit.bandits._softmax import Softmax as Softmax
     from abkit.bandits._state import MeanState as MeanState
     from abkit.bandits._state import State as State
+    from abkit.bandits._stopping import Stopping as Stopping
+    from abkit.bandits._stopping import stopping as stopping
     from abkit.bandits._thompson import Thompson as Thompson
     from abkit.bandits._thompson import TopTwoThompson as TopTwoThompson
     from abkit.bandits._ucb import UCB1 as UCB1
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from abkit.bandits._with_floor import WithFloor as WithFloor
 
 _HOMES = {
+    "abkit.bandits._stopping": ("Stopping", "stopping"),
     "abkit.bandits._best_arm": ("BestArm", "CharacteristicTime", "best_arm", "characteristic_time"),
     "abkit.bandits._adaptive_test": ("adaptive_test", "arm_value"),
     "abkit.bandits._batched": ("Batched", "BatchState"),

@@ -65,14 +65,14 @@ class _Conjugate(Policy[MeanState]):
         prior = PRIORS[self.family][1] if self.prior is None else self.prior
         return posterior_of(self.family, prior, self.sd, state)
 
-    def _lacking(self, state: MeanState) -> BoolArray | None:
+    def lacking(self, state: MeanState) -> BoolArray | None:
         """Which arms have no posterior yet; None where all have."""
         prior = PRIORS[self.family][1] if self.prior is None else self.prior
-        return lacking(self.family, prior, state)
+        return lacking_of(self.family, prior, state)
 
     def _draws(self, state: MeanState, rng: np.random.Generator) -> Float64Array:
         """One draw of each arm's posterior; infinity of an arm without one."""
-        missing = self._lacking(state)
+        missing = self.lacking(state)
         if missing is not None:
             ready = self.posterior(state if not missing.any() else _filled(state, missing))
             return np.where(missing, np.inf, ready.sample(rng))
@@ -80,7 +80,7 @@ class _Conjugate(Policy[MeanState]):
 
     def _best(self, state: MeanState, reach: float) -> Float64Array:
         """The probability of each arm to have the largest mean; of arms without a posterior, each the same."""
-        missing = self._lacking(state)
+        missing = self.lacking(state)
         if missing is None or not missing.any():
             return np.asarray(np.maximum(probability_best(self.posterior(state), reach), SMALLEST))
         found = probability_best(self.posterior(_filled(state, missing)), reach)
@@ -209,7 +209,7 @@ class TopTwoThompson(_Conjugate):
             return first
         flat, leader = _runs(state), first.reshape(-1)
         open_ = np.flatnonzero(second.reshape(-1))
-        missing = self._lacking(flat)
+        missing = self.lacking(flat)
         if missing is not None:  # arms without a posterior come first, by one draw
             open_ = open_[~missing[:, open_].any(axis=0)]
         for power in range(_REDRAWS):
@@ -224,7 +224,7 @@ class TopTwoThompson(_Conjugate):
     def probabilities(self, state: MeanState, context: Float64Array | None = None) -> Float64Array:
         """The probability of each arm, in each run."""
         p = self._best(state, _FAR)
-        missing = self._lacking(state)
+        missing = self.lacking(state)
         if len(p) == 1:
             return np.ones_like(p)
         chosen = top_two(p, self.beta)
@@ -274,7 +274,7 @@ def posterior_of(family: str, prior: tuple[float, ...], sd: float, state: MeanSt
     return NormalInverseGamma.after((mean, weight, shape, scale), n, total, state.m2).marginal()
 
 
-def lacking(family: str, prior: tuple[float, ...], state: MeanState) -> BoolArray | None:
+def lacking_of(family: str, prior: tuple[float, ...], state: MeanState) -> BoolArray | None:
     """Which arms have no posterior yet; None where a prior is enough."""
     if family == "gaussian":
         return np.asarray(state.pulls <= 0) if np.isinf(prior[1]) else None
