@@ -52,7 +52,7 @@ def _chosen(metrics: Any, metric: str | None) -> str:
     if metric is None and len(success) != 1:
         listed = ", ".join(success) or "none"
         raise ValueError(f"`metric` must be given where there is not one success metric; those of the plan: {listed}.")
-    name = _check.choice("metric", success[0] if metric is None else metric, tuple(metrics))
+    name = str(_check.choice("metric", success[0] if metric is None else metric, tuple(metrics)))
     if metrics[name].kind not in REWARDS:
         raise ValueError(
             f"`metric` must give each unit one value, as a metric of kind {', '.join(REWARDS)} does; "
