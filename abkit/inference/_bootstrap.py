@@ -15,9 +15,10 @@ from abkit.inference._bootstrap_effect import NO_SPREAD, Bend, BootstrapEffect
 from abkit.inference._caution import mean_caution
 from abkit.inference._labels import grouped, pair
 from abkit.inference._poisson_bootstrap import PoissonBootstrap
+from abkit.inference._randomised import need_randomised
 from abkit.inference._resample import IntArray, generator
 from abkit.inference._thresholds import Thresholds
-from abkit.types import Alternative, Null
+from abkit.types import Alternative, Assignment, Null
 
 #: Below, the resamples' spread is short of the estimate's by the n - 1 in n of a variance, and t is not normal.
 FEWEST = 50
@@ -35,6 +36,7 @@ def bootstrap_test(  # noqa: PLR0913
     resamples: int = 2_000,
     clusters: tuple[object, object] | None = None,
     rng: np.random.Generator,
+    assignment: Assignment = "randomised",
 ) -> TestResult:
     """Difference of a statistic of two variants by drawing their units anew.
 
@@ -58,6 +60,8 @@ def bootstrap_test(  # noqa: PLR0913
         For each row of control and treatment the cluster it belongs to. Whole clusters are drawn.
     rng : numpy.random.Generator
         Where the draws come from. The same state gives the same answer on any number of processors.
+    assignment : {"randomised", "adaptive"}
+        How units came to their variants. "adaptive", by earlier outcomes as in a bandit, is refused.
 
     Returns
     -------
@@ -96,6 +100,7 @@ def bootstrap_test(  # noqa: PLR0913
     >>> round(result.estimate, 2), round(result.stderr), result.pvalue > 0.1
     (30.63, 27, True)
     """
+    need_randomised("bootstrap_test", assignment)
     _check.choice("method", method, METHODS)
     plan = Plan(statistic, method, _check.count("resamples", resamples, 100), generator(rng))
     labels = (None, None) if clusters is None else _of_one_variant(clusters)

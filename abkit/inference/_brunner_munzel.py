@@ -9,8 +9,9 @@ from abkit import _tails
 from abkit._sets import ConfidenceSet, sided, tail_of
 from abkit.evidence import BaseEffect, TestResult, run_test
 from abkit.inference._mean_effect import satterthwaite
+from abkit.inference._randomised import need_randomised
 from abkit.inference._ranks import Ranks, ranked
-from abkit.types import Alternative, Null
+from abkit.types import Alternative, Assignment, Null
 
 #: With fewer upsets than this, near 1/2 and far from it, 5% was found to be missed by more than a point.
 FEWEST_NEAR, FEWEST_FAR, FAR = 4, 10, 0.3
@@ -51,7 +52,12 @@ class StudentisedSuperiority(BaseEffect):
 
 
 def brunner_munzel_test(
-    control: object, treatment: object, *, alternative: Alternative = "two-sided", null: Null = 0.0
+    control: object,
+    treatment: object,
+    *,
+    alternative: Alternative = "two-sided",
+    null: Null = 0.0,
+    assignment: Assignment = "randomised",
 ) -> TestResult:
     """Whether a treated unit tends to exceed a control unit, spreads and shapes not assumed equal.
 
@@ -66,6 +72,8 @@ def brunner_munzel_test(
         "greater": the probability exceeds 1/2 + `null`.
     null : float
         The probability under the null hypothesis, less 1/2; between -1/2 and 1/2.
+    assignment : {"randomised", "adaptive"}
+        How units came to their variants. "adaptive", by earlier outcomes as in a bandit, is refused.
 
     Returns
     -------
@@ -102,6 +110,7 @@ def brunner_munzel_test(
     >>> [round(0.5 + end, 3) for end in result.interval(0.95)]  # of the probability
     [0.553, 0.773]
     """
+    need_randomised("brunner_munzel_test", assignment)
     r = ranked(control, treatment, 2)
     df = satterthwaite(r.var_control, r.n_control, r.var_treatment, r.n_treatment)
     effect = StudentisedSuperiority(r.estimate, math.sqrt(r.var_control + r.var_treatment), df)

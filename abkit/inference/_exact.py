@@ -7,10 +7,11 @@ from typing import Literal, get_args
 from abkit import _check
 from abkit.evidence import Effect, TestResult, run_test
 from abkit.inference._fisher_effect import FisherEffect
+from abkit.inference._randomised import need_randomised
 from abkit.inference._score_effect import ScoreEffect
 from abkit.inference._two_counts import counts_of
 from abkit.inference._unconditional_effect import UnconditionalEffect
-from abkit.types import Alternative, Null
+from abkit.types import Alternative, Assignment, Null
 
 Method = Literal["fisher", "boschloo", "barnard"]
 TwoSided = Literal["central", "joint"]
@@ -25,6 +26,7 @@ def exact_test(
     null: Null = 0.0,
     method: Method = "fisher",
     two_sided: TwoSided = "central",
+    assignment: Assignment = "randomised",
 ) -> TestResult:
     """Two proportions whose error rate holds at any number of units and any proportion.
 
@@ -48,6 +50,8 @@ def exact_test(
         "central": twice the smaller one-sided p-value, whose interval has the same error on both sides. "joint":
         the probability of all tables that are as unlikely (fisher), or whose statistic is as far from zero
         (barnard), which is what R and SciPy print; its interval is the smallest that holds every value not rejected.
+    assignment : {"randomised", "adaptive"}
+        How units came to their variants. "adaptive", by earlier outcomes as in a bandit, is refused.
 
     Returns
     -------
@@ -87,6 +91,7 @@ def exact_test(
     >>> round(barnard.estimate, 3), round(barnard.pvalue, 4)
     (0.333, 0.0341)
     """
+    need_randomised("exact_test", assignment)
     _check.choice("method", method, get_args(Method))
     joint = _check.choice("two_sided", two_sided, get_args(TwoSided)) == "joint"
     c, t = counts_of("control", control), counts_of("treatment", treatment)

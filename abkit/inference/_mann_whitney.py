@@ -14,8 +14,9 @@ from abkit._check import Float64Array
 from abkit._roots import bisect
 from abkit._sets import ConfidenceSet, sided, tail_of
 from abkit.evidence import BaseEffect, TestResult, run_test
+from abkit.inference._randomised import need_randomised
 from abkit.inference._ranks import Ranks, ranked
-from abkit.types import Alternative, Null
+from abkit.types import Alternative, Assignment, Null
 
 #: Variants of fewer units than this have the exact distribution, where no two values are equal: the rule of R.
 EXACT_BELOW = 50
@@ -110,7 +111,12 @@ class SuperiorityEffect(BaseEffect):
 
 
 def mann_whitney_test(
-    control: object, treatment: object, *, alternative: Alternative = "two-sided", null: Null = 0.0
+    control: object,
+    treatment: object,
+    *,
+    alternative: Alternative = "two-sided",
+    null: Null = 0.0,
+    assignment: Assignment = "randomised",
 ) -> TestResult:
     """Whether a treated unit tends to exceed a control unit.
 
@@ -125,6 +131,8 @@ def mann_whitney_test(
         "greater": the probability exceeds 1/2 + `null`.
     null : float
         The probability under the null hypothesis, less 1/2; between -1/2 and 1/2.
+    assignment : {"randomised", "adaptive"}
+        How units came to their variants. "adaptive", by earlier outcomes as in a bandit, is refused.
 
     Returns
     -------
@@ -167,6 +175,7 @@ def mann_whitney_test(
     >>> [round(0.5 + end, 3) for end in result.interval(0.95)]  # of the probability
     [0.525, 0.969]
     """
+    need_randomised("mann_whitney_test", assignment)
     r = ranked(control, treatment, 1)
     effect = _effect(r)
     return run_test("mann-whitney", effect, alternative, null, _caution(r, effect))

@@ -7,12 +7,18 @@ import numpy as np
 from abkit import _check
 from abkit.evidence import TestResult, run_test
 from abkit.inference._linear import linear_effect, mean_arm
+from abkit.inference._randomised import need_randomised
 from abkit.suffstats import CoMoments
-from abkit.types import Alternative, Null
+from abkit.types import Alternative, Assignment, Null
 
 
 def novelty_test(
-    control: object, treatment: object, *, alternative: Alternative = "two-sided", null: Null = 0.0
+    control: object,
+    treatment: object,
+    *,
+    alternative: Alternative = "two-sided",
+    null: Null = 0.0,
+    assignment: Assignment = "randomised",
 ) -> TestResult:
     """Trend of the effect by days since exposure.
 
@@ -27,6 +33,8 @@ def novelty_test(
         "greater": the effect grows by more than `null` a day.
     null : float or Relative
         Change of the effect per day under the null hypothesis, in the metric's unit.
+    assignment : {"randomised", "adaptive"}
+        How units came to their variants. "adaptive", by earlier outcomes as in a bandit, is refused.
 
     Returns
     -------
@@ -63,6 +71,7 @@ def novelty_test(
     >>> round(result.estimate, 3), result.pvalue < 0.001
     (-0.067, True)
     """
+    need_randomised("novelty_test", assignment)
     c, t = _days("control", control), _days("treatment", treatment)
     if len(c.names) != len(t.names):
         raise ValueError(f"`treatment` must have {len(c.names)} days as the control; got {len(t.names)}.")

@@ -16,9 +16,10 @@ from abkit.evidence import BaseEffect, TestResult, run_test
 from abkit.inference._assignments import Design, Masks
 from abkit.inference._caution import mean_caution
 from abkit.inference._labels import grouped
+from abkit.inference._randomised import need_randomised
 from abkit.inference._resample import BLOCK, IntArray, generator, in_tasks
 from abkit.inference._thresholds import Thresholds
-from abkit.types import Alternative, Null, Relative, RelativeMethod
+from abkit.types import Alternative, Assignment, Null, Relative, RelativeMethod
 
 Statistic = Literal["mean"] | Callable[..., Any]
 Labels = tuple[object, object]
@@ -39,6 +40,7 @@ def permutation_test(  # noqa: PLR0913
     clusters: Labels | None = None,
     resamples: int = 9_999,
     rng: np.random.Generator,
+    assignment: Assignment = "randomised",
 ) -> TestResult:
     """Difference of two variants against all that the random assignment could have given.
 
@@ -63,6 +65,8 @@ def permutation_test(  # noqa: PLR0913
         Random assignments, at least 100; where there are no more than so many, each is taken once, and p is exact.
     rng : numpy.random.Generator
         Where random assignments come from; not used where p is exact.
+    assignment : {"randomised", "adaptive"}
+        How units came to their variants. "adaptive", by earlier outcomes as in a bandit, is refused.
 
     Returns
     -------
@@ -102,6 +106,7 @@ def permutation_test(  # noqa: PLR0913
     >>> [round(end, 2) for end in result.interval(0.9)]
     [1.0, inf]
     """
+    need_randomised("permutation_test", assignment)
     resamples, rng = _check.count("resamples", resamples, 100), generator(rng)
     if not callable(statistic):
         _check.choice("statistic", statistic, ("mean",))

@@ -13,8 +13,9 @@ from abkit._check import Float64Array
 from abkit.evidence import TestResult, run_test
 from abkit.inference._labels import Groups, grouped
 from abkit.inference._mean_effect import MeanEffect
+from abkit.inference._randomised import need_randomised
 from abkit.suffstats import Moments
-from abkit.types import Alternative, Null
+from abkit.types import Alternative, Assignment, Null
 
 
 def poststratified_test(
@@ -24,6 +25,7 @@ def poststratified_test(
     alternative: Alternative = "two-sided",
     null: Null = 0.0,
     strata: Any = None,
+    assignment: Assignment = "randomised",
 ) -> TestResult:
     """Difference of two means where both variants are given the strata's shares of all units.
 
@@ -41,6 +43,8 @@ def poststratified_test(
         Difference under the null hypothesis, in the metric's unit, or as a share of the control's mean.
     strata : (control labels, treatment labels), optional
         The stratum of each unit, where `control` and `treatment` are arrays. It must not depend on the treatment.
+    assignment : {"randomised", "adaptive"}
+        How units came to their variants. "adaptive", by earlier outcomes as in a bandit, is refused.
 
     Returns
     -------
@@ -78,6 +82,7 @@ def poststratified_test(
     >>> round(result.estimate, 2), round(result.stderr, 2)  # the plain difference of means is 3.17
     (1.0, 0.68)
     """
+    need_randomised("poststratified_test", assignment)
     if strata is None:
         moments = _by_stratum(control, treatment)
     else:

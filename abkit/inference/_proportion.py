@@ -12,10 +12,11 @@ from abkit.inference._inverted import checked_difference
 from abkit.inference._log_odds import LogOddsEffect
 from abkit.inference._mean_effect import MeanEffect
 from abkit.inference._newcombe import NewcombeEffect
+from abkit.inference._randomised import need_randomised
 from abkit.inference._score_effect import ScoreEffect
 from abkit.inference._two_counts import counts_of
 from abkit.suffstats import Counts
-from abkit.types import Alternative, Null, Relative
+from abkit.types import Alternative, Assignment, Null, Relative
 
 
 def proportion_test(
@@ -25,6 +26,7 @@ def proportion_test(
     alternative: Alternative = "two-sided",
     null: Null = 0.0,
     method: Literal["score", "miettinen-nurminen", "newcombe", "agresti-caffo", "wald", "logit"] = "score",
+    assignment: Assignment = "randomised",
 ) -> TestResult:
     """Difference, ratio and odds ratio of two proportions.
 
@@ -43,6 +45,8 @@ def proportion_test(
         score: the variance is estimated under the null hypothesis. miettinen-nurminen: the same, times N / (N - 1).
         newcombe: the hybrid of two Wilson intervals. agresti-caffo: Wald after one success and one failure more in
         each variant. wald: each variant's own variance. logit: the log odds ratio.
+    assignment : {"randomised", "adaptive"}
+        How units came to their variants. "adaptive", by earlier outcomes as in a bandit, is refused.
 
     Returns
     -------
@@ -95,6 +99,7 @@ def proportion_test(
     >>> [round(end, 2) for end in result.odds_ratio(0.95)]  # the odds are 1.02 to 1.77 times the control's
     [1.02, 1.77]
     """
+    need_randomised("proportion_test", assignment)
     _check.choice("method", method, tuple(_EFFECTS))
     c, t = counts_of("control", control), counts_of("treatment", treatment)
     effect = _EFFECTS[method](int(c.successes), int(c.n), int(t.successes), int(t.n))

@@ -12,8 +12,9 @@ from abkit._check import Float64Array
 from abkit.evidence import TestResult, run_test
 from abkit.inference._labels import groups_of
 from abkit.inference._quantile_effect import Confidence, QuantileEffect, of_histogram, of_sample
+from abkit.inference._randomised import need_randomised
 from abkit.suffstats import Histogram
-from abkit.types import Alternative, Null
+from abkit.types import Alternative, Assignment, Null
 
 #: So many independent values beyond the quantile let a 95% interval end on both sides.
 ENOUGH = 5
@@ -21,7 +22,7 @@ ENOUGH = 5
 ENOUGH_CLUSTERED = 10
 
 
-def quantile_test(
+def quantile_test(  # noqa: PLR0913 - the choices of a quantile
     control: object,
     treatment: object,
     *,
@@ -30,6 +31,7 @@ def quantile_test(
     q: float = 0.5,
     clusters: tuple[object, object] | None = None,
     design_effects: tuple[float, float] | None = None,
+    assignment: Assignment = "randomised",
 ) -> TestResult:
     """Difference of two quantiles, such as medians or 99th percentiles.
 
@@ -50,6 +52,8 @@ def quantile_test(
     design_effects : pair of float, optional
         For each variant, how many times the variance of the share of values up to the quantile exceeds that of
         independent values. With histograms of events it stands for `clusters`, which a histogram does not know.
+    assignment : {"randomised", "adaptive"}
+        How units came to their variants. "adaptive", by earlier outcomes as in a bandit, is refused.
 
     Returns
     -------
@@ -100,6 +104,7 @@ def quantile_test(
     >>> round(result.estimate, 1), round(result.pvalue, 5)
     (56.0, 5e-05)
     """
+    need_randomised("quantile_test", assignment)
     q = _check.within("q", q, 0, 1)
     if clusters is not None and design_effects is not None:
         raise ValueError("`clusters` must not be given together with `design_effects`.")

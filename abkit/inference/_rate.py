@@ -12,9 +12,10 @@ from abkit.evidence import Effect, TestResult, run_test
 from abkit.inference._linear import linear_effect, ratio_arm
 from abkit.inference._mean_effect import MeanEffect
 from abkit.inference._negative_binomial import negative_binomial_effect
+from abkit.inference._randomised import need_randomised
 from abkit.inference._rate_effect import ExactRateEffect, ScoreRateEffect
 from abkit.suffstats import CoMoments, Events, count_rows
-from abkit.types import Alternative, Null
+from abkit.types import Alternative, Assignment, Null
 
 Method = Literal["exact", "score", "quasi", "negative-binomial"]
 
@@ -31,6 +32,7 @@ def rate_test(
     alternative: Alternative = "two-sided",
     null: Null = 0.0,
     method: Method = "exact",
+    assignment: Assignment = "randomised",
 ) -> TestResult:
     """Two rates: events per unit, or per unit of exposure.
 
@@ -50,6 +52,8 @@ def rate_test(
     method : {"exact", "score", "quasi", "negative-binomial"}
         exact, score: events are independent and come at one rate (Poisson). quasi: units are independent, and their
         own counts vary as they will. negative-binomial: variance m + a m^2 at a mean m, one a for both variants.
+    assignment : {"randomised", "adaptive"}
+        How units came to their variants. "adaptive", by earlier outcomes as in a bandit, is refused.
 
     Returns
     -------
@@ -87,6 +91,7 @@ def rate_test(
     >>> round(result.pvalue, 4), [round(end, 3) for end in result.relative(0.95)]
     (0.0591, [-0.024, 3.733])
     """
+    need_randomised("rate_test", assignment)
     _check.choice("method", method, get_args(Method))
     effect = _effect(method, control, treatment)
     few = method == "negative-binomial" and min(len(np.asarray(rows)) for rows in (control, treatment)) < FEWEST

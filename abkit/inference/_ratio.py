@@ -7,14 +7,20 @@ import numpy as np
 from abkit import _check
 from abkit.evidence import TestResult, run_test
 from abkit.inference._linear import linear_effect, ratio_arm
+from abkit.inference._randomised import need_randomised
 from abkit.suffstats import CoMoments
-from abkit.types import Alternative, Null
+from abkit.types import Alternative, Assignment, Null
 
 FEWEST = 10
 
 
 def ratio_test(
-    control: object, treatment: object, *, alternative: Alternative = "two-sided", null: Null = 0.0
+    control: object,
+    treatment: object,
+    *,
+    alternative: Alternative = "two-sided",
+    null: Null = 0.0,
+    assignment: Assignment = "randomised",
 ) -> TestResult:
     """Difference of two ratios of means, such as clicks per view or events per row, by the delta method.
 
@@ -29,6 +35,8 @@ def ratio_test(
         "greater": the treatment's ratio exceeds the control's by more than `null`.
     null : float or Relative
         Difference of the ratios under the null hypothesis, or as a share of the control's ratio.
+    assignment : {"randomised", "adaptive"}
+        How units came to their variants. "adaptive", by earlier outcomes as in a bandit, is refused.
 
     Returns
     -------
@@ -62,6 +70,7 @@ def ratio_test(
     >>> round(result.control, 3), round(result.treatment, 3), round(result.stderr, 3)
     (0.286, 0.467, 0.075)
     """
+    need_randomised("ratio_test", assignment)
     c, t = _pair("control", control), _pair("treatment", treatment)
     effect = linear_effect(ratio_arm(c), ratio_arm(t))
     return run_test("ratio", effect, alternative, null, few_for_delta(int(c.n), int(t.n)))

@@ -14,10 +14,11 @@ from abkit.inference._caution import mean_caution
 from abkit.inference._labels import Groups, grouped, one_group
 from abkit.inference._least_squares import Fit, least_squares
 from abkit.inference._mean_effect import MeanEffect
+from abkit.inference._randomised import need_randomised
 from abkit.inference._regression_moments import effect_of_comoments
 from abkit.inference._sandwich import clustered, independent
 from abkit.suffstats import CoMoments, Moments
-from abkit.types import Alternative, Null
+from abkit.types import Alternative, Assignment, Null
 
 INDEPENDENT = ("HC0", "HC1", "HC2", "HC3", "classical", "linearised")
 CLUSTERED = ("CR0", "CR1", "CR2")
@@ -34,6 +35,7 @@ def regression_test(  # noqa: PLR0913 - the choices of a regression
     covariance: Covariance | None = None,
     clusters: object = None,
     strata: object = None,
+    assignment: Assignment = "randomised",
 ) -> TestResult:
     """Difference of two means adjusted by least squares for covariates and strata, with robust standard errors.
 
@@ -61,6 +63,8 @@ def regression_test(  # noqa: PLR0913 - the choices of a regression
         Each row's cluster. A label in both variants is one cluster. Each variant needs two.
     strata : (control labels, treatment labels), optional
         Each row's stratum; every stratum has an intercept of its own, the same for both variants.
+    assignment : {"randomised", "adaptive"}
+        How units came to their variants. "adaptive", by earlier outcomes as in a bandit, is refused.
 
     Returns
     -------
@@ -110,6 +114,7 @@ def regression_test(  # noqa: PLR0913 - the choices of a regression
     >>> round(result.estimate, 2), round(result.stderr, 2), round(result.df, 1)
     (2.24, 0.51, 3.8)
     """
+    need_randomised("regression_test", assignment)
     if not isinstance(interactions, (bool, np.bool_)):
         raise TypeError(f"`interactions` must be True or False; got {_check.show(interactions)}.")
     arms = _arm("control", control), _arm("treatment", treatment)

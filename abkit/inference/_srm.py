@@ -69,7 +69,9 @@ def srm_test(
     Pearson's chi-square, sum (observed - expected)^2 / expected, with one degree of freedom less than there are
     variants with a weight [1]_. A variant of weight zero takes no degree of freedom; a single unit in it is
     impossible under the allocation, so the p-value is 0. The reference distribution is right while every
-    expected number is at least about 5. One look only: looked at daily it alarms too often.
+    expected number is at least about 5. One look only: looked at daily it alarms too often. Nor for a bandit, which
+    changes the shares on purpose: there the logged propensities are to be held against the choices, which
+    `ab.bandits.adaptive_test` does.
 
     References
     ----------

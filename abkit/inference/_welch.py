@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from abkit.evidence import TestResult, run_test
 from abkit.inference._caution import mean_caution
 from abkit.inference._mean_effect import MeanEffect, satterthwaite
+from abkit.inference._randomised import need_randomised
 from abkit.suffstats import Moments
-from abkit.types import Alternative, Null
+from abkit.types import Alternative, Assignment, Null
 
 INSTEAD = "use permutation_test, or mann_whitney_test for another question"
 FEWEST_FOR_NORMAL = 50
 
 
 def welch_test(
-    control: object, treatment: object, *, alternative: Alternative = "two-sided", null: Null = 0.0
+    control: object,
+    treatment: object,
+    *,
+    alternative: Alternative = "two-sided",
+    null: Null = 0.0,
+    assignment: Assignment = "randomised",
 ) -> TestResult:
     """Difference of two means, variances not assumed equal.
 
@@ -30,6 +36,8 @@ def welch_test(
         "greater": the treatment mean exceeds the control mean by more than `null`.
     null : float or Relative
         Difference under the null hypothesis, in the metric's unit, or as a share of the control mean.
+    assignment : {"randomised", "adaptive"}
+        How units came to their variants. "adaptive", by earlier outcomes as in a bandit, is refused.
 
     Returns
     -------
@@ -65,6 +73,7 @@ def welch_test(
     >>> [round(end, 2) for end in result.interval(0.95)]  # the treatment is 0.17 to 2.63 above the control
     [0.17, 2.63]
     """
+    need_randomised("welch_test", assignment)
     c, t = _sample("control", control), _sample("treatment", treatment)
     var_c, var_t = c.variance / c.n, t.variance / t.n
     df = satterthwaite(var_c, c.n, var_t, t.n)
@@ -73,7 +82,12 @@ def welch_test(
 
 
 def student_test(
-    control: object, treatment: object, *, alternative: Alternative = "two-sided", null: Null = 0.0
+    control: object,
+    treatment: object,
+    *,
+    alternative: Alternative = "two-sided",
+    null: Null = 0.0,
+    assignment: Assignment = "randomised",
 ) -> TestResult:
     """Difference of two means, variances assumed equal.
 
@@ -87,6 +101,8 @@ def student_test(
         "greater": the treatment mean exceeds the control mean by more than `null`.
     null : float or Relative
         Difference under the null hypothesis, in the metric's unit, or as a share of the control mean.
+    assignment : {"randomised", "adaptive"}
+        How units came to their variants. "adaptive", by earlier outcomes as in a bandit, is refused.
 
     Returns
     -------
@@ -115,6 +131,7 @@ def student_test(
     >>> round(student_test([10, 12, 11, 10, 11], [12, 13, 12, 11, 13]).pvalue, 4)
     0.0294
     """
+    need_randomised("student_test", assignment)
     c, t = _sample("control", control), _sample("treatment", treatment)
     df = c.n + t.n - 2
     pooled = ((c.n - 1) * c.variance + (t.n - 1) * t.variance) / df
@@ -124,7 +141,12 @@ def student_test(
 
 
 def z_test(
-    control: object, treatment: object, *, alternative: Alternative = "two-sided", null: Null = 0.0
+    control: object,
+    treatment: object,
+    *,
+    alternative: Alternative = "two-sided",
+    null: Null = 0.0,
+    assignment: Assignment = "randomised",
 ) -> TestResult:
     """Difference of two means against the normal distribution.
 
@@ -138,6 +160,8 @@ def z_test(
         "greater": the treatment mean exceeds the control mean by more than `null`.
     null : float or Relative
         Difference under the null hypothesis, in the metric's unit, or as a share of the control mean.
+    assignment : {"randomised", "adaptive"}
+        How units came to their variants. "adaptive", by earlier outcomes as in a bandit, is refused.
 
     Returns
     -------
@@ -166,6 +190,7 @@ def z_test(
     >>> round(result.statistic, 3), round(result.pvalue, 4)
     (2.473, 0.0134)
     """
+    need_randomised("z_test", assignment)
     c, t = _sample("control", control), _sample("treatment", treatment)
     effect = MeanEffect(c.mean, t.mean, c.variance / c.n, t.variance / t.n, 0.0, math.inf)
     return run_test("z", effect, alternative, null, _z_caution(c, t) or mean_caution(control, treatment, INSTEAD))

@@ -23,6 +23,9 @@ OF_SHARES = [test for test in TESTS if test.shares]
 OF_STATISTICS = [test for test in EXACT if test.kind.large is not None]
 OF_MEANS = [test for test in EXACT if test.kind.means]
 
+#: Tests of units that have both variants: none was assigned to one.
+OF_UNITS_IN_BOTH = {"paired_test", "signed_rank_test", "mcnemar_test"}
+
 
 def each(tests):
     return pytest.mark.parametrize("test", tests, ids=lambda test: test.name)
@@ -119,6 +122,17 @@ def test_the_face_is_one(test):
     assert parameters["null"].default == 0
     assert all(p.kind is p.KEYWORD_ONLY for name, p in parameters.items() if name not in ("control", "treatment"))
     assert "Answers" in test.function.__doc__
+
+
+@each([test for test in TESTS if test.function.__name__ not in OF_UNITS_IN_BOTH])
+def test_units_that_were_assigned_by_earlier_outcomes_are_refused_by_name(test):
+    data = test.kind.summarise(test.kind.probe), test.kind.summarise(test.kind.probe)
+    refusal = rf"`assignment` must be 'randomised' for {test.function.__name__}; .*ab\.bandits\.adaptive_test"
+    with pytest.raises(ValueError, match=refusal):
+        test(*data, assignment="adaptive")
+    with pytest.raises(ValueError, match="`assignment` must be one of 'randomised', 'adaptive'"):
+        test(*data, assignment="bandit")
+    assert test(*data, assignment="randomised") is not None
 
 
 @law(EXACT, data=st.data(), alternative=ALTERNATIVES, level=LEVELS)
