@@ -47,7 +47,8 @@ class State(Statistics):
     def from_dict(cls, data: object) -> Self:
         """Read what `to_dict` wrote; refuses another kind, missing or unknown fields, and numbers that cannot be."""
         if cls is State and isinstance(data, dict):
-            _load_kinds()
+            if data.get("kind") not in [*cls.kinds]:
+                _load_kinds()
             kind = _check.choice("kind", data.get("kind"), tuple(cls.kinds))
             return cast("Self", cls.kinds[kind].from_dict(data))
         raw = Statistics.from_dict.__func__(cls, data)  # type: ignore[attr-defined]
