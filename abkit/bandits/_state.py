@@ -48,7 +48,6 @@ class State(Statistics):
         """Read what `to_dict` wrote; refuses another kind, missing or unknown fields, and numbers that cannot be."""
         if cls is State and isinstance(data, dict):
             if data.get("kind") not in [*cls.kinds]:
-                if data.get("kind") not in tuple(cls.kinds):
                 _load_kinds()
             kind = _check.choice("kind", data.get("kind"), tuple(cls.kinds))
             return cast("Self", cls.kinds[kind].from_dict(data))
