@@ -3,8 +3,8 @@
     python examples/bandit.py
     python examples/bandit.py log.csv      # also writes the last log: abkit decide examples/bandit.yaml log.csv
 
-An epsilon-greedy policy chooses between two teasers, whose true click rates are known. Above each report stand the plain
-means of the two arms: they are biased, since the policy turns away from an arm after bad luck.
+An epsilon-greedy policy chooses between two teasers, whose true click rates are known. Above each report stand the
+plain means of the two arms: they are biased, since the policy turns away from an arm after bad luck.
 """
 
 import sys
