@@ -26,7 +26,8 @@ def _sentences(found: Simulation) -> Iterator[str]:
     runs = "1 run" if found.runs == 1 else f"{found.runs:,} runs"
     names = f"{type(found.policy).__name__} in {type(environment).__name__}"
     error = "" if found.runs == 1 else f" (standard error {regret.stderr[-1]:.3g})"
-    yield f"{names}: {runs} of {found.horizon:,} decisions cost {regret.mean[-1]:.4g} each{error}."
+    decisions = "1 decision" if found.horizon == 1 else f"{found.horizon:,} decisions"
+    yield f"{names}: {runs} of {decisions} cost {regret.mean[-1]:.4g} each{error}."
     if found.runs > 1:
         yield f"{regret.level:.0%} of runs lie between {regret.low[-1]:.4g} and {regret.high[-1]:.4g}."
     if found.slope is not None:
