@@ -44,7 +44,9 @@ class _Conjugate(Policy[MeanState]):
         _check.choice("family", self.family, get_args(Family))
         object.__setattr__(self, "sd", _check.within("sd", self.sd, 0, np.inf))
         if self.prior is not None:
-            object.__setattr__(self, "prior", checked_prior(self.family, self.prior))
+            prior = checked_prior(self.family, self.prior)
+            # a flat prior is the default, whatever its mean; and JSON has no infinity
+            object.__setattr__(self, "prior", None if np.inf in prior else prior)
 
     def empty(self, arms: tuple[Arm, ...], runs: tuple[int, ...] = ()) -> MeanState:
         """What is known before any reward."""

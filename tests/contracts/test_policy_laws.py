@@ -64,6 +64,7 @@ SPECIAL: dict[str, list[Example]] = {
         Example(B.Thompson("gaussian")),
         Example(B.Thompson("poisson"), refused=(-1.0,)),
         Example(B.Thompson("gaussian", (0.5, 2.0), 0.5)),
+        Example(B.Thompson("gaussian", (0.5, np.inf), 0.5)),
         Example(B.Thompson("gaussian-unknown")),
     ],
     "top-two-thompson": [
