@@ -56,11 +56,10 @@ def check_family_reward(family: str, bounds: tuple[float, float], reward: Float6
     """Refuse rewards that the family cannot give."""
     if family == "bernoulli":
         check_bounds(bounds, reward)
-    smallest = float(reward.min())
-    if family == "poisson" and not smallest >= 0:
-        raise ValueError(f"`reward` must be at least 0 in the family poisson; got {smallest:g}.")
-    if family == "exponential" and not smallest > 0:
-        raise ValueError(f"`reward` must be above 0 in the family exponential; got {smallest:g}.")
+    elif family == "poisson" and not reward.min() >= 0:
+        raise ValueError(f"`reward` must be at least 0 in the family poisson; got {reward.min():g}.")
+    elif family == "exponential" and not reward.min() > 0:
+        raise ValueError(f"`reward` must be above 0 in the family exponential; got {reward.min():g}.")
 
 
 def checked_family(family: object) -> str:
@@ -110,12 +109,16 @@ def _solved(solve: Callable[[Any, Any, Any], Any], p: Float64Array, d: Float64Ar
     return np.array([solve(mean, most, _FLOATS) for mean, most in places]).reshape(p.shape)
 
 
+# The starts below have the first two terms of the root's series near 0 and its slope far away.
+
+
 def _upper_bernoulli(p: Any, d: Any, xp: Any) -> Any:
     """Two of Halley's steps in v = ln((1 - p)/(1 - q)): quadratic near 0, a straight line far away, nothing between."""
     expm1, log1p = xp.expm1, xp.log1p
     rest = 1 - p
     far, half = d / rest, p * rest / 2
-    v = xp.maximum(xp.sqrt(2 * far * p) + far * (2 - p) / 3, far)
+    near = xp.sqrt(2 * far * p)
+    v = far + near / (1 + near * (1 + p) / (6 * p))
     for _ in range(2):
         less = expm1(-v)
         gap = less * rest
@@ -127,7 +130,8 @@ def _upper_bernoulli(p: Any, d: Any, xp: Any) -> Any:
 def _upper_poisson(p: Any, d: Any, xp: Any) -> Any:
     """Two of Halley's steps in x = (q - p)/p."""
     most = xp.maximum(d / p, 1e-30)
-    x = xp.maximum(xp.sqrt(2 * most) + 2 * most / 3, most)
+    near = xp.sqrt(2 * most)
+    x = most + near / (1 + near / 6)
     for _ in range(2):
         over = x - xp.log1p(x) - most
         x = x - over * x * (1 + x) / (x * x - over / 2)
@@ -135,9 +139,10 @@ def _upper_poisson(p: Any, d: Any, xp: Any) -> Any:
 
 
 def _upper_exponential(p: Any, d: Any, xp: Any) -> Any:
-    """Three of Halley's steps in w = ln(q/p), which is between d and d + 1."""
-    w = xp.minimum(xp.maximum(xp.sqrt(2 * d) + d / 3, d), d + 1)
-    for _ in range(3):
+    """Two of Halley's steps in w = ln(q/p), which is between d and d + 1."""
+    near = xp.sqrt(2 * d)
+    w = d + near * (12 + 3 * near) / (12 + 7 * near + 6 * d)
+    for _ in range(2):
         less = xp.expm1(-w)
         over = w - d + less
         w = w + over * less / (less * less - over * (1 + less) / 2)
@@ -150,7 +155,6 @@ _ARRAYS = SimpleNamespace(
     expm1=np.expm1,
     log1p=np.log1p,
     maximum=np.maximum,
-    minimum=np.minimum,
     excess=_excess,
 )
 _FLOATS = SimpleNamespace(
@@ -159,7 +163,6 @@ _FLOATS = SimpleNamespace(
     expm1=math.expm1,
     log1p=math.log1p,
     maximum=max,
-    minimum=min,
     excess=_excess_float,
 )
 _DIVERGENCES: dict[str, Callable[[Any, Any, Any], Any]] = {
