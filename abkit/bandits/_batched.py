@@ -66,8 +66,7 @@ class BatchState(State):
             raise ValueError(f"`data` must have kind {cls.kind!r} and exactly the fields {sorted(fields_)}.")
         known = State.from_dict(data["known"])
         arrays = {name: _check.sample(name, data[name], 1) for name in cls.arrays() if name != "contexts"}
-        size = len(arrays["places"])
-        contexts = _check.sample("contexts", np.asarray(data["contexts"], dtype=float).reshape(size, -1), 2)
+        contexts = _check.sample("contexts", data["contexts"], 2)
         state = cls(checked_arms(data["arms"]), known, **arrays, contexts=contexts)
         state.check()
         return frozen(state)  # type: ignore[return-value]
@@ -77,8 +76,8 @@ class BatchState(State):
         size = len(self.places)
         if self.known.arms != self.arms:
             raise ValueError("`known` must be of the same arms.")
-        if not size == len(self.rewards) == len(self.propensities) or self.waiting.shape != (1,):
-            raise ValueError("`places`, `rewards` and `propensities` must be of one length, and `waiting` of length 1.")
+        if len({size, *(len(getattr(self, name)) for name in ROWS)}) > 1 or self.waiting.shape != (1,):
+            raise ValueError("`places` and what goes with them must be of one length, and `waiting` of length 1.")
         if not 0 <= self.waiting[0] < size or self.waiting[0] % 1:
             raise ValueError(f"`waiting` must be a whole number below {size}; got {self.waiting[0]:g}.")
         if not np.isin(self.places, np.arange(-1, len(self.arms))).all():

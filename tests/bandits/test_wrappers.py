@@ -260,9 +260,11 @@ def test_states_that_cannot_be_are_refused() -> None:
         {"places": [9.0, 0.0]},
         {"propensities": [2.0, 0.0]},
         {"rewards": [1.0]},
+        {"contexts": [[]]},
+        {"contexts": 3.0},
         {"arms": [0, 2]},
     ):
-        with pytest.raises(ValueError, match=r"`(waiting|places|propensities|known)`"):
+        with pytest.raises(ValueError, match=r"`(waiting|places|propensities|contexts|known)`"):
             State.from_dict(data | change)
     with pytest.raises(ValueError, match="`data` must have kind 'batch'"):
         State.from_dict({**data, "extra": 1})
