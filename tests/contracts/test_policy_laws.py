@@ -70,7 +70,6 @@ SPECIAL: dict[str, list[Example]] = {
     "top-two-thompson": [
         Example(B.TopTwoThompson(beta=0.9)),
         Example(B.TopTwoThompson("gaussian", sd=0.3)),
-        Example(B.TopTwoThompson("gaussian-unknown")),
     ],
     "kl-ucb": [
         Example(B.KLUCB(), refused=(-0.1, 1.1)),
