@@ -167,6 +167,8 @@ class Batched(Wrapper):
         self, state: BatchState, place: Any, reward: Any, propensity: Any = None, context: Float64Array | None = None
     ) -> None:
         """Keep rewards, at most one a run; where the batch is full, tell the inner policy."""
+        if len(state.places) != self.size:
+            raise ValueError(f"`state` must have batches of {self.size}; got batches of {len(state.places)}.")
         places, rewards, propensities, contexts, waiting = _by_runs(state)
         width = waiting.size
         arm, runs = np.divmod(np.atleast_1d(place), width)

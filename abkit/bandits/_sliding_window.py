@@ -166,6 +166,8 @@ class SlidingWindow(Wrapper):
         self, state: WindowState, place: Any, reward: Any, propensity: Any = None, context: Float64Array | None = None
     ) -> None:
         """Learn rewards in place, of which there is at most one a run."""
+        if len(state.places) != self.window:
+            raise ValueError(f"`state` must have a window of {self.window}; got one of {len(state.places)}.")
         state.absorb(place, reward)
 
 

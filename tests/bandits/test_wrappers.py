@@ -268,3 +268,9 @@ def test_states_that_cannot_be_are_refused() -> None:
             State.from_dict(data | change)
     with pytest.raises(ValueError, match="`data` must have kind 'batch'"):
         State.from_dict({**data, "extra": 1})
+
+
+@pytest.mark.parametrize(("make", "rule"), [(Batched, "batches of 5"), (SlidingWindow, "a window of 5")])
+def test_a_state_of_another_size_is_refused(make: Any, rule: str) -> None:
+    with pytest.raises(ValueError, match=f"`state` must have {rule}; got .* of 2"):
+        make(UCB1(), 5).update(make(UCB1(), 2).init(2), 0, 1.0)
