@@ -62,6 +62,8 @@ SPELLINGS: list[dict[str, Any]] = [
     {"monitor": {"kind": "fixed-horizon"}},
     {"quality": {}},
     {"allocation": {"control": 1, "treatment": 0.5}},
+    {"unit": "ROWS", "assignment": "adaptive", "propensity": "p", "order": "time"},
+    {"unit": "ROWS", "assignment": "adaptive", "propensity": {"control": "p", "new": "q"}, "order": "time"},
 ]
 
 

@@ -80,7 +80,9 @@ def plan_of(arms: int, **changes: Any) -> ab.Experiment:
     return replace(PLAN, **{"propensity": {ARMS[k]: f"p_{ARMS[k]}" for k in range(arms)}, **changes})
 
 
-def decisions(plan: ab.Experiment, arms: Array, rewards: Array, propensities: Array) -> list[ab.Decision]:
+def decisions(
+    plan: ab.Experiment, arms: Array, rewards: Array, propensities: Array, look: int | None = None
+) -> list[ab.Decision]:
     """The decision on each run, without reading a table."""
     horizon, runs = arms.shape
     names = tuple(ARMS[: len(propensities)])
@@ -89,7 +91,8 @@ def decisions(plan: ab.Experiment, arms: Array, rewards: Array, propensities: Ar
         audit = Audit(rows=horizon, units=horizon)
         outcomes = {"reward": rewards[:, run]}
         rows = DecisionRows(names, arms[:, run], np.arange(horizon), propensities[:, :, run], outcomes, audit)
-        found.append(decide_report(make_report(plan, adaptive_statistics(rows, plan.request(), {"reward": False}))))
+        statistics = adaptive_statistics(rows, plan.request(), {"reward": False})
+        found.append(decide_report(make_report(plan, statistics, look)))
     return found
 
 
