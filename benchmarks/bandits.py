@@ -119,9 +119,8 @@ def side_by_side(runs: int, decisions: int) -> None:
         print(f"  {name:<15} abkit {ours:>14,.0f}", flush=True)
         for other, speed in theirs.items():
             wanted = WANTED[other][name]
-            print(
-                f"  {'':<15} {other:<9} {speed:>10,.0f}  abkit is {ours / speed:>7,.0f} times as fast (at least {wanted:,})"
-            )
+            times = f"abkit is {ours / speed:,.0f} times as fast (at least {wanted:,})"
+            print(f"  {'':<15} {other:<9} {speed:>10,.0f}  {times}", flush=True)
     limit = max(betas(runs) for _ in range(ROUNDS))
     print(f"  NumPy's betas alone, ten a decision: {limit:,.0f}", flush=True)
 
