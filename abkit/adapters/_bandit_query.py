@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,7 +12,7 @@ import numpy as np
 from abkit._check import Float64Array
 from abkit.adapters._bandit_log import number, open_decisions
 from abkit.adapters._clock import make_clock, with_clock
-from abkit.adapters._frames import collect
+from abkit.adapters._frames import collect, engine_errors, open_log
 from abkit.adapters._profile import parse
 from abkit.adapters._query import flag
 from abkit.errors import DataError
@@ -90,10 +90,12 @@ class DecisionSums:
         return self.sums["n"]
 
 
-def schema_of(log: object, columns: Iterable[str]) -> tuple[str, ...]:
-    """The names of all columns of a log that has these."""
-    with open_decisions(log, tuple(columns)) as (_, schema):
-        return tuple(schema)
+def has_column(log: object, column: str) -> bool:
+    """Whether a log has a column of this name."""
+    if isinstance(log, Mapping):
+        return column in log
+    with engine_errors(log, ()), open_log(log, (column,)) as frame:
+        return column in frame.collect_schema()
 
 
 def row_count(log: object, column: str) -> int:
@@ -113,7 +115,11 @@ def add_up(log: object, query: DecisionQuery) -> DecisionSums:
         timed, starts = _with_period(frame, schema, query)
         rows = _rows(timed, schema, query)
         keys = ["arm", *(f"by{i}" for i in range(len(query.by))), *(["period"] if query.order else [])]
-        found = collect(rows.group_by(*keys).agg(nw.len().alias("n"), *_aggregates(query)))
+        summed = _summands(query)
+        # a column of its own each: some engines add up columns only
+        groups = rows.with_columns(**{f"sum {name}": expr for name, expr in summed.items()}).group_by(*keys)
+        sums = [nw.col(f"sum {name}").sum().alias(name) for name in summed]
+        found = collect(groups.agg(nw.len().alias("n"), *sums, *_extremes(query)))
     names = [name for name in found[0] if name not in keys] if found else []
     if not found:
         raise DataError("the log has no rows; nothing can be said of it.")
@@ -219,10 +225,11 @@ def _cut(query: DecisionQuery) -> nw.Expr:
     return nw.when(w > query.threshold).then(above).otherwise(w)
 
 
-def _aggregates(query: DecisionQuery) -> list[nw.Expr]:
+def _summands(query: DecisionQuery) -> dict[str, nw.Expr]:
+    """What is added up, by its name."""
     import narwhals as nw
 
-    r, e, p, w = (nw.col(name) for name in ("r", "e", "p", "w"))
+    r, e, p = (nw.col(name) for name in ("r", "e", "p"))
     pairs = [f"{a} {b}" for a, b in combinations_with_replacement(query.features, 2)]
     sums = {name: nw.col(name) for name in (*query.features, *pairs)}
     sums |= {"gap reward": flag(_gap(r))}
@@ -245,10 +252,15 @@ def _aggregates(query: DecisionQuery) -> list[nw.Expr]:
         total = sum((nw.col(f"share{i}") for i in range(1, len(query.shares))), start=nw.col("share0"))
         odd = (total - 1).abs() > 1e-6
         sums |= {"odd total": flag(odd | total.is_null())}
-    found = [expr.sum().alias(name) for name, expr in sums.items()]
-    found += [r.min().alias("smallest reward"), r.max().alias("largest reward")]
+    return sums
+
+
+def _extremes(query: DecisionQuery) -> list[nw.Expr]:
+    import narwhals as nw
+
+    found = [nw.col("r").min().alias("smallest reward"), nw.col("r").max().alias("largest reward")]
     if query.propensity is not None:
-        found += [e.min().alias("smallest propensity"), w.max().alias("largest weight")]
+        found += [nw.col("e").min().alias("smallest propensity"), nw.col("w").max().alias("largest weight")]
     return found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from abkit import _check
 from abkit.adapters._bandit_log import read_decisions
-from abkit.adapters._bandit_query import Cell, Table, schema_of
+from abkit.adapters._bandit_query import Cell, Table, has_column
 from abkit.bandits._policy import Policy
 from abkit.bandits._state import State
 from abkit.errors import DataError
@@ -75,7 +75,7 @@ def with_arrays(log: object, columns: Columns, target: Any, model: Any) -> tuple
 def read_target(target: Any, log: object, columns: Columns) -> Table | str | float:
     """The target as a table, as the name of a column, or as one number for every arm, which stands for "uniform"."""
     if isinstance(target, str):
-        if target in schema_of(log, (columns.arm, columns.reward)):
+        if has_column(log, target):
             return target
         return 1.0 if target == "uniform" else {(): {target: 1.0}}
     if isinstance(target, (int, np.integer)) and not isinstance(target, bool):
