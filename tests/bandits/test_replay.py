@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 import abkit as ab
-from abkit.bandits._replay import _play
+from abkit.bandits._replay import _own, _play
 from abkit.errors import DataError
 
 MEANS = np.array([0.1, 0.5, 0.3])
@@ -53,6 +53,49 @@ def test_the_state_has_learnt_the_matches_and_nothing_else(policy: ab.bandits.Po
     for row in found.arms():
         own = found.rewards[found.places == row["arm"]]
         assert row["mean"] == (pytest.approx(own.mean()) if own.size else None)
+
+
+B = ab.bandits
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        B.Exp3(0.3),
+        B.Thompson(),
+        B.Batched(B.Exp3(0.3), 7),
+        B.Batched(B.LinThompson(2), 5),
+        B.SlidingWindow(B.UCB1(), 20),
+        B.WithFloor(B.Thompson(), 0.1),
+        B.LinUCB(2),
+        B.LogisticThompson(2),
+    ],
+    ids=lambda policy: policy.kind,
+)
+def test_every_kind_of_policy_learns_as_it_would_live(policy: ab.bandits.Policy) -> None:
+    """What it is told at a match: the reward, its own propensity, and the context of that row."""
+    log = made(150, 8)
+    log |= {"x": np.ones(150), "y": np.random.default_rng(1).normal(size=150), "row": np.arange(150)}
+    contextual = "Lin" in repr(policy) or "Logistic" in repr(policy)
+    found = B.replay(log, policy, context=["x", "y"] if contextual else None)
+    arms, rewards = np.asarray(log["arm"]), np.asarray(log["reward"])
+    state = policy.init(3)
+    _, matched = _play(
+        policy, state, arms, rewards, np.stack([log["x"], log["y"]], axis=1) if contextual else None, _own(None)
+    )
+    assert rewards[matched].tolist() == found.rewards.tolist()
+    for row in matched.tolist():
+        known = {"context": [log["x"][row], log["y"][row]]} if contextual else {}
+        share = policy.propensities(state, **known)[arms[row]]
+        assert share > 0
+        state = policy.update(state, int(arms[row]), rewards[row].item(), propensity=share, **known)
+    assert found.matches > 20
+    assert type(found.state) is type(state)
+    for name in state.arrays():
+        # of a batch what waits is told with the propensity only where it is learnt from
+        if name != "propensities" or policy.needs_propensity:
+            np.testing.assert_allclose(getattr(found.state, name), getattr(state, name), rtol=1e-10, err_msg=name)
+    assert ab.bandits.State.from_json(found.state.to_json()) == found.state
 
 
 def test_matches_are_distributed_as_the_policy_itself() -> None:
