@@ -126,6 +126,8 @@ def side_by_side(runs: int, decisions: int) -> None:
 
 
 def in_use() -> None:
+    for name in ab.bandits.__all__:  # a policy is known by its kind once it is loaded
+        getattr(ab.bandits, name)
     print("one select and update, 10 arms, microseconds (at most 50):", flush=True)
     for kind, made in sorted(ab.bandits.Policy.kinds.items()):
         try:
