@@ -108,6 +108,17 @@ def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert out.startswith("EpsilonGreedy in Bernoulli: 5 runs of 10,000 decisions cost ")
 
 
+def test_the_plan_of_the_guide_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    guide = (EXAMPLE.parent.parent / "docs" / "guides" / "bandits.md").read_text(encoding="utf-8")
+    plan = tmp_path / "bandit.yaml"
+    plan.write_text(guide.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+    log = {"at": range(200), "arm": ["old", "new"] * 100, "reward": [0, 1, 0, 0] * 50, "propensity": [0.5] * 200}
+    pd.DataFrame(log).to_parquet(tmp_path / "log.parquet")
+    assert "5 runs of 1,500 decisions" in printed(["bandit", "simulate", str(plan), "--runs", "5"], capsys)
+    assert "of 200 decisions match" in printed(["bandit", "replay", str(plan), str(tmp_path / "log.parquet")], capsys)
+    assert "mean reward is 0.5," in printed(["bandit", "evaluate", str(plan), str(tmp_path / "log.parquet")], capsys)
+
+
 def test_the_schema_accepts_plans_and_refuses_mistakes(capsys: pytest.CaptureFixture[str]) -> None:
     schema = Draft202012Validator(json.loads(printed(["schema", "bandit"], capsys)))
     Draft202012Validator.check_schema(schema.schema)
