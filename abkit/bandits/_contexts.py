@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.bandits._environment import Environment, arms_of
+from abkit.bandits._environment import LARGEST, Environment, arms_of, checked_sd
 
 
 class _Coefficients(Environment):
@@ -23,6 +23,8 @@ class _Coefficients(Environment):
         rows = _check.observations("coefficients", self.coefficients, 2)
         if not rows.size:
             raise ValueError("`coefficients` must have one row an arm, with one value or more; got none.")
+        if np.abs(rows).max() > LARGEST:
+            raise ValueError(f"`coefficients` must be at most {LARGEST:g} in size; got {np.abs(rows).max():g}.")
         object.__setattr__(self, "coefficients", tuple(map(tuple, rows.tolist())))
         object.__setattr__(self, "arms", arms_of(self.arms, len(rows)))
 
@@ -91,7 +93,7 @@ class LinearContexts(_Coefficients):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "sd", _check.within("sd", self.sd, 0, _check.LARGEST))
+        object.__setattr__(self, "sd", checked_sd(self.sd))
 
     def mean_of(self, score: Float64Array) -> Float64Array:
         """The expected reward at a linear score."""

@@ -50,11 +50,12 @@ class Course:
         self.lanes = lanes_of(policy, tables=self.mail is None)(policy, environment.arms, runs, rng)
         self.record, self.asks = record, record or policy.needs_propensity
         self.means = np.repeat(environment.expected(), runs)
-        self.regret = np.zeros(runs)
+        self.regret, self.horizon = np.zeros(runs), 0
 
     def run(self, times: IntArray, tell: Callable[[int], None]) -> Tally:
         """Make decisions up to the last of these times, and keep what there is at each."""
-        records = Records.empty(self.environment, int(times[-1]), self.runs) if self.record else None
+        self.horizon = int(times[-1])
+        records = Records.empty(self.environment, self.horizon, self.runs) if self.record else None
         regret, shares, t = np.empty((times.size, self.runs)), np.empty((times.size, len(self.environment.arms))), 0
         for row, end in enumerate(times.tolist()):
             for at in range(t, end):
@@ -89,7 +90,7 @@ class Course:
         if self.mail is None:
             self.lanes.learn(*lesson)
         else:
-            self.mail.post(self.environment.arrivals(t, self.runs, self.rng), lesson)
+            self.mail.post(self.environment.arrivals(t, self.runs, self.rng), lesson, self.horizon)
 
     def _regret_now(self, pulls: Float64Array) -> Float64Array:
         if self.moves:
@@ -105,15 +106,17 @@ class _Mail:
         self.runs = runs
         self.due: dict[int, list[Lesson]] = {}
 
-    def post(self, arrivals: int | IntArray, lesson: Lesson) -> None:
-        """Send the rewards of one decision."""
+    def post(self, arrivals: int | IntArray, lesson: Lesson, horizon: int) -> None:
+        """Send the rewards of one decision; what comes after the last decision is not kept."""
         if isinstance(arrivals, int):
-            self.due.setdefault(arrivals, []).append(lesson)
+            if arrivals < horizon:
+                self.due.setdefault(arrivals, []).append(lesson)
             return
         order = arrivals.argsort(kind="stable")
         ends = np.flatnonzero(np.diff(arrivals[order])) + 1
         for which in np.split(order, ends):
-            self.due.setdefault(int(arrivals[which[0]]), []).append(lesson.part(which))
+            if arrivals[which[0]] < horizon:
+                self.due.setdefault(int(arrivals[which[0]]), []).append(lesson.part(which))
 
     def open(self, t: int) -> Iterator[Lesson]:
         """What is known before this decision: in the order of decisions, never two of a run at once."""

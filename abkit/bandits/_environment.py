@@ -14,6 +14,9 @@ from abkit._check import Float64Array
 from abkit.bandits._policy import IntArray
 from abkit.bandits._state import Arm, checked_arms
 
+#: Expected rewards of this size, whose squares over many decisions still add up.
+LARGEST = 1e100
+
 
 class Environment:
     """What the arms give. Subclasses are frozen dataclasses of their parameters; decisions are counted from 0.
@@ -95,7 +98,7 @@ class Means(Environment):
 
     means: tuple[float, ...]
     #: Where expected rewards may lie, the ends included.
-    allowed: ClassVar[tuple[float, float]] = (-_check.LARGEST, _check.LARGEST)
+    allowed: ClassVar[tuple[float, float]] = (-LARGEST, LARGEST)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "means", self.checked("means", self.means))
@@ -119,6 +122,14 @@ class Means(Environment):
     @cached_property
     def _array(self) -> Float64Array:
         return np.array(self.means)
+
+
+def checked_sd(value: object) -> float:
+    """A standard deviation of rewards."""
+    sd = _check.within("sd", value, 0, np.inf)
+    if sd > LARGEST:
+        raise ValueError(f"`sd` must be at most {LARGEST:g}; got {sd:g}.")
+    return sd
 
 
 def arms_of(arms: object, count: int) -> tuple[Arm, ...]:

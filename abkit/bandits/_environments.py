@@ -10,7 +10,7 @@ import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.bandits._environment import Environment, Means, inner, inner_means
+from abkit.bandits._environment import LARGEST, Environment, Means, checked_sd, inner, inner_means
 from abkit.bandits._policy import IntArray
 from abkit.bandits._state import Arm
 
@@ -66,9 +66,9 @@ class Gaussian(Means):
     Parameters
     ----------
     means : list of float
-        The expected reward, one an arm.
+        The expected reward, one an arm, at most 1e100 in size.
     sd : float
-        The standard deviation of every reward, above 0.
+        The standard deviation of every reward, above 0 and at most 1e100.
     arms : list of str or int, optional
         Names of the arms, by default 0, 1, ...
 
@@ -91,7 +91,7 @@ class Gaussian(Means):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "sd", _check.within("sd", self.sd, 0, _check.LARGEST))
+        object.__setattr__(self, "sd", checked_sd(self.sd))
 
     def around(self, means: Float64Array, t: int, rng: np.random.Generator) -> Float64Array:
         """A reward around each of these expected rewards."""
@@ -152,7 +152,7 @@ class Exponential(Means):
     Parameters
     ----------
     means : list of float
-        The expected reward, one an arm, from 1e-150 to 1e150.
+        The expected reward, one an arm, from 1e-100 to 1e100.
     arms : list of str or int, optional
         Names of the arms, by default 0, 1, ...
 
@@ -171,7 +171,7 @@ class Exponential(Means):
     means: tuple[float, ...]
     arms: Any = None
     kind: ClassVar[str] = "exponential"
-    allowed: ClassVar[tuple[float, float]] = (1 / _check.LARGEST, _check.LARGEST)
+    allowed: ClassVar[tuple[float, float]] = (1 / LARGEST, LARGEST)
 
     def around(self, means: Float64Array, t: int, rng: np.random.Generator) -> Float64Array:
         """A reward around each of these expected rewards."""

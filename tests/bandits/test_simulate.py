@@ -146,7 +146,7 @@ def test_every_reward_is_delivered_once_and_never_two_of_a_run_at_once(law):
                 seen[int(flat % 6), float(reward)] = seen.get((int(flat % 6), float(reward)), 0) + 1
         if t < 100:
             flat = rng.integers(2, size=6) * 6 + np.arange(6)
-            mail.post(environment.arrivals(t, 6, rng), Lesson(flat, np.full(6, float(t)), None, None))
+            mail.post(environment.arrivals(t, 6, rng), Lesson(flat, np.full(6, float(t)), None, None), 400)
     assert set(seen.values()) == {1}
     assert len(seen) == 600
 
@@ -154,6 +154,21 @@ def test_every_reward_is_delivered_once_and_never_two_of_a_run_at_once(law):
 def test_exp3_learns_from_the_propensity_of_its_time():
     found = b.simulate(b.Exp3(0.2), b.Delayed(b.Bernoulli([0.9, 0.1]), 10), 1500, 20, 1)
     assert found.shares[-1, 0] > 0.7
+
+
+def test_what_comes_after_the_end_is_not_kept():
+    mail, lesson = _Mail(2), Lesson(np.arange(2), np.zeros(2), None, None)
+    mail.post(10, lesson, 10)
+    mail.post(np.array([9, 10]), lesson, 10)
+    assert list(mail.due) == [9]
+
+
+def test_huge_and_tiny_rewards_leave_no_warning():
+    for environment in (b.Gaussian([1e100, -1e100], 1e100), b.Exponential([1e-100, 1e100]), b.Poisson([0, 1e15])):
+        found = b.simulate(b.EpsilonGreedy(), environment, 200, 5, 1)
+        assert np.all(np.isfinite(found.regret.mean))
+        assert np.isfinite(found.slope_stderr)
+        assert str(found)
 
 
 @pytest.mark.parametrize(
