@@ -139,7 +139,7 @@ class LinUCB(Linear):
     dimension: int
     alpha: float = 1.0
     ridge: float = 1.0
-    kind: ClassVar[str] = "linucb"
+    kind: ClassVar[str] = "lin-ucb"
     randomised: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -16,6 +16,8 @@ from abkit.errors import DataError
 #: A test of the propensities speaks at this p-value: a log is evaluated more than once.
 ALARM = 0.001
 FEW = 50
+#: Sums of squares beyond this cannot be squared again and subtracted.
+LARGEST_SUM = 1e150
 
 
 def refuse_bad_rows(found: DecisionSums, query: DecisionQuery, bounds: tuple[float, float] | None) -> None:
@@ -46,6 +48,8 @@ def refuse_bad_rows(found: DecisionSums, query: DecisionQuery, bounds: tuple[flo
         raise DataError("the log has one row only; a standard error needs at least two.")
     if bounds is not None:
         _refuse_outside(found, query, bounds)
+    largest = max(float(np.abs(values).max()) for values in found.sums.values())
+    refuse_overflow([largest if largest < LARGEST_SUM else math.inf])
 
 
 def refuse_overflow(values: Collection[float]) -> None:

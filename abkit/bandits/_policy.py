@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib import import_module
@@ -130,6 +131,9 @@ class Policy(Generic[S]):
         Choice
             `arm`, and `propensity`, which is computed when it is first asked for.
         """
+        if not isinstance(rng, np.random.Generator):
+            raise TypeError(f"`rng` must be a numpy.random.Generator; got {_check.show(rng)}.")
+        self._check_state(state)
         known = self.check_context(context)
         place = int(self.pick(state, rng, known))
         return Choice(state.arms[place], lambda: float(self.probabilities(state, known)[place]))
@@ -150,6 +154,7 @@ class Policy(Generic[S]):
         context : float array, or a list, optional
             What was known of the decision.
         """
+        self._check_state(state)
         after = state.copy()
         if isinstance(arm, (str, int)):
             self._learn(after, arm, reward, propensity, context)
@@ -160,6 +165,7 @@ class Policy(Generic[S]):
 
     def propensities(self, state: S, context: object = None) -> Float64Array:
         """The probability of each arm at the next choice, in the order of `state.arms`."""
+        self._check_state(state)
         return self.probabilities(state, self.check_context(context))
 
     def warm_start(self, report: Any, metric: str | None = None, *, weight: float = 1.0) -> S:
@@ -192,7 +198,11 @@ class Policy(Generic[S]):
         for home in _homes():
             import_module(home)
         kind = _check.choice("policy.kind", data["kind"], tuple(Policy.kinds))
-        known = [field.name for field in fields(cast("Any", Policy.kinds[kind]))]
+        listed_fields = fields(cast("Any", Policy.kinds[kind]))
+        known = [field.name for field in listed_fields]
+        for field in listed_fields:
+            if field.default is NO_DEFAULT and field.default_factory is NO_DEFAULT and field.name not in data:
+                raise ValueError(f"`policy.{field.name}` must be given: a {kind} policy has no default for it.")
         for name in data:
             if name not in (*known, "kind"):
                 listed = ", ".join(known) or "none"
@@ -203,6 +213,17 @@ class Policy(Generic[S]):
         if "policy" in given:
             given["policy"] = Policy.from_dict(given["policy"])
         return Policy.kinds[kind](**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+
+    @cached_property
+    def _knows(self) -> type[State]:
+        return type(self.empty(("any",)))
+
+    def _check_state(self, state: S) -> None:
+        if type(state) is not self._knows:
+            raise TypeError(
+                f"`state` must be the {self._knows.__name__} that `init` or `update` of this policy returned; "
+                f"got {_check.show(type(state).__name__)}."
+            )
 
     def _learn(self, state: S, arm: object, reward: object, propensity: object, context: object) -> None:
         place = state.index(arm)

@@ -195,9 +195,12 @@ def replay(  # noqa: PLR0913 - a question and the names of columns
     rng = _own(rng)
     known = _check.names("context", context) if context is not None else ()
     rows = _read(log, (arm, reward, *known), propensity, order, labels={arm})
-    start = policy.init(_arms_of(rows[arm])) if state is None else _checked_state(policy, state)
-    places = _places(rows[arm], start.arms)
-    kept = _uniform(places, rows[arm], rows.get(propensity or "propensity"), rng)
+    labels = rows[arm].tolist()
+    seen = sorted(set(labels), key=lambda label: (isinstance(label, str), label))
+    start = policy.init(seen) if state is None else _checked_state(policy, state, seen)
+    place = {label: index for index, label in enumerate(start.arms)}
+    places = np.fromiter((place.get(label, -1) for label in labels), np.intp, len(labels))
+    kept = _uniform(places, len(seen), rows.get(propensity or "propensity"), rng)
     contexts = np.stack([rows[name] for name in known], axis=1)[kept] if known else None
     rewards = _rewards(policy, rows[reward][kept])
     after, matched = _play(policy, start, places[kept], rewards, contexts, rng)
@@ -229,29 +232,16 @@ def _read(
     return read_decisions(log, columns, order, labels=labels)
 
 
-def _checked_state(policy: Policy[Any], state: object) -> State:
+def _checked_state(policy: Policy[Any], state: object, seen: list[Arm]) -> State:
     if not isinstance(state, State):
         raise TypeError(f"`state` must be what `init` or `update` returned; got {_check.show(state)}.")
     made = policy.init(state.arms)
     if made.kind != state.kind:
         raise ValueError(f"`state` must be of the policy, which makes {made.kind!r}; got {state.kind!r}.")
-    return state
-
-
-def _arms_of(labels: Array) -> list[Arm]:
-    return sorted(set(labels.tolist()), key=lambda label: (isinstance(label, str), label))
-
-
-def _places(labels: Array, arms: tuple[Arm, ...]) -> IntArray:
-    """The place of each row's arm, and -1 where the policy does not have it."""
-    place = {arm: index for index, arm in enumerate(arms)}
-    found = np.fromiter((place.get(label, -1) for label in labels.tolist()), np.intp, len(labels))
-    never = sorted(map(str, set(arms) - set(labels.tolist())))
+    never = ", ".join(repr(arm) for arm in state.arms if arm not in seen)
     if never:
-        raise DataError(
-            f"the log never chose {', '.join(map(repr, never))}, which the policy may; leave such arms out."
-        )
-    return found
+        raise DataError(f"the log never chose {never}, which the policy may; leave such arms out of `state`.")
+    return state
 
 
 def _rewards(policy: Policy[Any], rewards: Array) -> Float64Array:
@@ -265,11 +255,11 @@ def _rewards(policy: Policy[Any], rewards: Array) -> Float64Array:
     return rewards
 
 
-def _uniform(places: IntArray, labels: Array, shares: Array | None, rng: np.random.Generator) -> IntArray:
-    """Rows of a log whose arms are as if chosen uniformly."""
+def _uniform(places: IntArray, arms: int, shares: Array | None, rng: np.random.Generator) -> IntArray:
+    """Rows of a log of so many arms which are as if chosen uniformly."""
     every = np.arange(len(places))
     if shares is None:
-        _refuse_uneven(np.unique(labels.astype(str), return_counts=True)[1])
+        _refuse_uneven(np.bincount(places[places >= 0]))
         return every
     if shares.dtype != np.float64 or not (shares.min() > 0 and shares.max() <= 1):
         worst = shares.min() if shares.dtype == np.float64 and not shares.min() > 0 else shares.max()
@@ -277,7 +267,6 @@ def _uniform(places: IntArray, labels: Array, shares: Array | None, rng: np.rand
     least = float(shares.min())
     if float(shares.max()) > least * (1 + ROUNDING):
         return every[rng.random(len(every)) * shares < least]
-    arms = len(set(labels.tolist()))
     if least * arms > 1 + ROUNDING:
         raise DataError(
             f"`propensity` must be at most 1/{arms} where {arms} arms have the same; got {least:g}. The log of a "
