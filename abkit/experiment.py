@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from abkit import _check
 from abkit.errors import PlanError
 from abkit.logs import Decisions, Request, label_name
-from abkit.metrics import Metric, why_not_adaptive
+from abkit.metrics import Metric, checked_propensity
 from abkit.sequential import KINDS as MONITORS
 from abkit.sequential import FixedHorizon, Look, Monitor
 from abkit.types import ASSIGNMENTS, MISSING, ROWS, Assignment, Missing
@@ -123,6 +123,7 @@ class Experiment:
             raise ValueError(f"`monitor.alpha` must be at least {SMALLEST_ALPHA:g}; got {self.monitor.alpha:g}.")
         _check.choice("missing", self.missing, MISSING)
         _check.choice("adjust", self.adjust, ("holm", "none"))
+        _check.choice("assignment", self.assignment, ASSIGNMENTS)
         values = {
             "control": _check.text("control", label_name(control)),
             "metrics": _checked_metrics(self.metrics),
@@ -135,7 +136,7 @@ class Experiment:
             if ROWS in (getattr(self, name), *values.get(name, ())):
                 raise ValueError(f"`{name}` must name a column; {ROWS} stands for the rows themselves.")
         object.__setattr__(self, "allocation", self._checked_allocation())
-        object.__setattr__(self, "propensity", self._checked_propensity())
+        object.__setattr__(self, "propensity", checked_propensity(self))
         self._check_pairs()
 
     @classmethod
@@ -381,52 +382,6 @@ class Experiment:
         if not weights[self.control] > 0:
             raise ValueError(f"`allocation.{self.control}` must be above 0: without a control nothing is compared.")
         return MappingProxyType(weights)
-
-    def _checked_propensity(self) -> str | Mapping[str, str] | None:
-        """The fields of an adaptive plan agree, and it has no others than it can answer."""
-        if _check.choice("assignment", self.assignment, ASSIGNMENTS) == "randomised":
-            for name in ("propensity", "order"):
-                if getattr(self, name) is not None:
-                    raise ValueError(f"`{name}` must be left out unless `assignment` is adaptive.")
-            return None
-        if self.propensity is None or self.order is None:
-            raise ValueError(
-                f"`{'propensity' if self.propensity is None else 'order'}` must be given for an adaptive plan: log "
-                "with every decision the probability that the policy gave the chosen variant, and when it was made; "
-                "ab.bandits.adaptive_test needs them too, and without them nothing follows from a bandit's log."
-            )
-        for name in ("allocation", "segments"):
-            if getattr(self, name):
-                raise ValueError(f"`{name}` must be left out of an adaptive plan: {_NOT_ADAPTIVE[name]}.")
-        for name, metric in self.metrics.items():
-            if why := why_not_adaptive(metric):
-                raise ValueError(f"`metrics.{name}` must be a mean, proportion or count of rows as they are: {why}.")
-        propensity = _named_propensities(self.propensity, self.control)
-        columns = [propensity] if isinstance(propensity, str) else list(propensity.values())
-        roles = [*columns, _check.text("order", self.order), self.variant, ROWS]
-        if repeated := [column for i, column in enumerate(roles) if column in roles[:i]]:
-            raise ValueError(
-                f"`propensity`, `order` and `variant` must name a column each; got {repeated[0]!r} for two of them."
-            )
-        return propensity
-
-
-_NOT_ADAPTIVE = {
-    "allocation": "shares are what its policy makes of them",
-    "segments": "its propensities are those of the whole log",
-}
-
-
-def _named_propensities(value: object, control: str) -> str | Mapping[str, str]:
-    if not isinstance(value, Mapping):
-        return _check.text("propensity", value)
-    columns = {label_name(arm): _check.text(f"propensity.{label_name(arm)}", column) for arm, column in value.items()}
-    if control not in columns or len(columns) < 2:
-        raise ValueError(
-            f"`propensity` must map the control {control!r} and every other variant to a column; "
-            f"got {', '.join(columns) or 'none'}."
-        )
-    return MappingProxyType(columns)
 
 
 def _checked_metrics(metrics: object) -> Mapping[str, Metric]:

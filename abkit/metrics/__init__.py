@@ -1,6 +1,6 @@
 """Metrics, one kind a file: columns into statistics, statistics into an effect."""
 
-from abkit.metrics._adaptive import why_not_adaptive as why_not_adaptive
+from abkit.metrics._adaptive import checked_propensity as checked_propensity
 from abkit.metrics._mean import Mean as Mean
 from abkit.metrics._metric import Metric as Metric
 from abkit.metrics._paired import Paired as Paired
