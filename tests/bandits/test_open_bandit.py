@@ -13,8 +13,6 @@ from abkit.bandits import evaluate
 DATA = Path(__file__).parents[3] / "shared" / "data"
 COLUMNS = {"arm": "item_id", "reward": "click", "propensity": "propensity_score"}
 
-pytestmark = pytest.mark.skipif(not DATA.exists(), reason="the shared data are not beside the project")
-
 
 @pytest.mark.parametrize(("method", "value", "stderr"), [("ips", 0.002360, 0.000871), ("snips", 0.002334, 0.000869)])
 def test_uniform_from_thompson_sampling(method: str, value: float, stderr: float) -> None:
