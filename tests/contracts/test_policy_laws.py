@@ -56,7 +56,7 @@ SPECIAL: dict[str, list[Example]] = {
         Example(B.WithFloor(B.Exp3(), 0.05)),
         Example(B.WithFloor(B.Discounted(B.UCB1(), 0.9), 0.2)),
     ],
-    "linucb": [Example(B.LinUCB(DIMENSION, alpha=0.7, ridge=2.0), contextual=True)],
+    "lin-ucb": [Example(B.LinUCB(DIMENSION, alpha=0.7, ridge=2.0), contextual=True)],
     "lin-thompson": [Example(B.LinThompson(DIMENSION, v=0.5), contextual=True)],
     "logistic-thompson": [Example(B.LogisticThompson(DIMENSION), contextual=True, refused=(2.0, -1.0))],
     "thompson": [
