@@ -24,9 +24,13 @@ TWO, TEN = PROBLEMS
 POLICIES = ("UCB1", "KLUCB", "IMED", "Thompson")
 SHORT, LONG = 10_000, 100_000
 RUNS = 1000
-#: Mean regret and its standard error of other programs at the short horizon: SMPyBandits 0.9.7 (klUCB, divergence
-#: inverted to 1e-4 and further).
-OTHERS = {(TEN, "KLUCB"): (111.5, 1.6)}
+#: Mean regret and its standard error at the short horizon, by other programs: SMPyBandits 0.9.7 (klUCB), and 120 runs of
+#: River 0.26.1 (ThompsonSampling with proba.Beta, seeds 0 to 119).
+OTHERS = {
+    (TEN, "KLUCB"): (111.5, 1.6),
+    (TWO, "Thompson"): (9.20, 0.69),
+    (TEN, "Thompson"): (81.40, 2.53),
+}
 
 Row = tuple[str, str, int, float, float, float, float, float, float, float]
 
@@ -92,7 +96,7 @@ def test_the_slope_is_near_the_lower_bound():
     for (problem, policy, horizon), row in table().items():
         slope, error, constant = row[7:10]
         if horizon == LONG and policy != "UCB1":
-            assert 0.6 * constant - 3.5 * error < slope < 1.5 * constant + 3.5 * error, (problem, policy, slope)
+            assert 0.6 * constant - 3.5 * error < slope < 2 * constant + 3.5 * error, (problem, policy, slope)
 
 
 def test_the_page_is_written():
