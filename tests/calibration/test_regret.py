@@ -24,7 +24,7 @@ TWO, TEN = PROBLEMS
 POLICIES = ("UCB1", "KLUCB", "IMED", "Thompson")
 SHORT, LONG = 10_000, 100_000
 RUNS = 1000
-#: Mean regret and its standard error at the short horizon, by other programs: SMPyBandits 0.9.7 (klUCB), and 120 runs of
+#: Mean regret and its standard error at the short horizon by other programs: SMPyBandits 0.9.7 (klUCB); 120 runs of
 #: River 0.26.1 (ThompsonSampling with proba.Beta, seeds 0 to 119).
 OTHERS = {
     (TEN, "KLUCB"): (111.5, 1.6),
