@@ -14,12 +14,17 @@ from abkit._check import Float64Array
 from abkit._sets import Interval, NoInterval, binomial_interval
 from abkit._tails import chi_square_survival, critical
 from abkit.adapters._bandit_log import Array, read_decisions
-from abkit.bandits._policy import IntArray, Policy
+from abkit.bandits._epsilon_greedy import EpsilonGreedy
+from abkit.bandits._exp3 import Exp3
+from abkit.bandits._policy import IndexPolicy, IntArray, Policy
+from abkit.bandits._softmax import Softmax
 from abkit.bandits._state import Arm, State, frozen
 from abkit.errors import DataError
 
 #: Rows that are drawn for at once: as many as there are arms, since every so-manieth row matches, within these bounds.
 FEWEST, MOST = 16, 512
+#: Policies whose probabilities are closed forms, and cost less than a draw for each row.
+CLOSED = (IndexPolicy, EpsilonGreedy, Softmax, Exp3)
 #: Two propensities that differ by less than this share are the same number, written by another program.
 ROUNDING = 1e-6
 #: A log with counts that differ so much has not chosen its arms uniformly.
@@ -300,10 +305,11 @@ def _play(
     width = min(max(len(state.arms), FEWEST), MOST)
     logged = np.concatenate([places, np.full(width, -1, dtype=np.intp)])
     known = None if contexts is None else np.concatenate([contexts, np.zeros((width, contexts.shape[1]))])
-    wide, row, matched = _side_by_side(state, width), 0, []
+    agree = _accepted if known is None and isinstance(policy, CLOSED) else _drawn
+    row, matched = 0, []
     while row < n:
-        drawn = policy.pick(wide, rng, None if known is None else known[row : row + width])
-        same = drawn == logged[row : row + width]
+        block = slice(row, row + width)
+        same = agree(policy, state, rng, logged[block], None if known is None else known[block])
         first = int(same.argmax())
         if not same[first]:
             row += width
@@ -312,15 +318,23 @@ def _play(
         context, place = None if known is None else known[row], int(logged[row])
         share = float(policy.probabilities(state, context)[place]) if policy.needs_propensity else None
         policy.absorb(state, place, float(rewards[row]), share, context)
-        if isinstance(getattr(state, "known", None), State):  # which is replaced, where arrays are written to
-            wide = _side_by_side(state, width)
         matched.append(row)
         row += 1
     return frozen(state), np.array(matched, dtype=np.intp)
 
 
+def _drawn(policy: Policy[Any], state: State, rng: np.random.Generator, logged: IntArray, known: Any) -> Any:
+    """Where an arm that is drawn for each row is the logged one."""
+    return policy.pick(_side_by_side(state, len(logged)), rng, known) == logged
+
+
+def _accepted(policy: Policy[Any], state: State, rng: np.random.Generator, logged: IntArray, _: None) -> Any:
+    """The same with the probabilities of the arms, of which one vector serves all rows."""
+    return rng.random(len(logged)) < np.append(policy.probabilities(state), 0.0)[logged]
+
+
 def _side_by_side(state: State, width: int) -> State:
-    """The same knowledge in so many runs, without a copy: its arrays show what `state` learns."""
+    """The same knowledge in so many runs, without a copy."""
     views: dict[str, Any] = {}
     for field in fields(state)[1:]:
         value = getattr(state, field.name)

@@ -192,9 +192,14 @@ def test_the_random_log_of_the_open_bandit_data_set() -> None:
     assert len(found.state.arms) == 80
     assert abs(found.matches - 125) < 4 * math.sqrt(125)
     assert found.interval().contains(0.0038)
-    with pytest.raises(DataError, match="none of 10,000 decisions matches"):
-        # a log that learnt: 34 rows are left of the smallest propensity
-        ab.bandits.replay(str(REAL / "obd_all_bts.parquet"), ab.bandits.UCB1(), **columns)
+
+
+def test_nothing_is_said_where_nothing_matches() -> None:
+    policy = ab.bandits.UCB1()
+    state = policy.update(policy.init(["a", "b"]), ["a", "b"] * 50, [0, 1] * 50)
+    log = {"arm": ["a", "b"], "reward": [1, 1], "propensity": [1e-9, 1 - 1e-9]}
+    with pytest.raises(DataError, match="none of 2 decisions matches one of the policy's .1 were compared with it."):
+        ab.bandits.replay(log, policy, state=state)
 
 
 @pytest.mark.parametrize(
