@@ -117,16 +117,16 @@ def moments_of(rows: Float64Array, arms: tuple[str, ...] = ("control", "treatmen
     return CoMoments(counts, mean, m2, tuple(f"{arm} {part}" for arm in arms for part in PARTS))
 
 
-def adaptive_effect(moments: CoMoments, origin: float = 0.0) -> MeanEffect:
+def adaptive_effect(moments: CoMoments, origin: float = 0.0, unit: float = 1.0) -> MeanEffect:
     """The effect of treatment over control, from co-moments of `stable_moments`.
 
-    `origin` is what had been taken from every reward. Needs two rewards of each arm, and a decision in which either
-    could have come.
+    `origin` is what had been taken from every reward, and `unit` what the rest had then been divided by. Needs two
+    rewards of each arm, and a decision in which either could have come.
     """
     refuse_few(moments, ("`control`", "`treatment`"))
     values, covariance, df = estimates(moments)
-    (var_c, both), (_, var_t) = covariance.tolist()
-    control, treatment = (values + origin).tolist()
+    (var_c, both), (_, var_t) = (covariance * unit * unit).tolist()
+    control, treatment = (values * unit + origin).tolist()
     return MeanEffect(control, treatment, var_c, var_t, both, float(df))
 
 

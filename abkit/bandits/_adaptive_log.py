@@ -18,6 +18,8 @@ from abkit.bandits._state import Arm
 #: Standard errors by which an arm's share may miss its propensities before these are doubted.
 LARGEST_GAP = 4.0
 ROUNDING = 1e-6
+#: An arm that is chosen with less probability than this was not chosen with that probability.
+SMALLEST = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +118,9 @@ def _probabilities(column: str, values: Any) -> Float64Array:
 
 
 def _refuse_zero(propensity: object, own: Float64Array) -> None:
-    zero = int(np.count_nonzero(own == 0))
-    if zero:
+    small = int(np.count_nonzero(own < SMALLEST))
+    if small:
         raise ValueError(
-            "`propensity` must be above 0 for the arm that was chosen; got 0 in "
-            f"{zero} decision{'s' * (zero != 1)} of {_check.show(propensity)}."
+            f"`propensity` must be above 0 for the arm that was chosen, at least {SMALLEST:g}; got "
+            f"{float(own.min()):g} and {small} decision{'s' * (small != 1)} of the kind, in {_check.show(propensity)}."
         )

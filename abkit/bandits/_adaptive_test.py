@@ -206,9 +206,9 @@ def adaptive_test(  # noqa: PLR0913 - the columns of a log and the choices of tw
         data = rows.chosen, rows.reward, rows.propensity
         return contrast_sequence(*data, alternative=alternative, caution=rows.doubt, **options)
     weight = _weights(weights, rows.propensity, decay)
-    origin = float(rows.reward[0])
-    moments = moments_of(score(rows.chosen, rows.reward - origin, rows.propensity, weight))
-    effect = adaptive_effect(moments, origin)
+    y, origin, unit = _scaled(rows.reward)
+    moments = moments_of(score(rows.chosen, y, rows.propensity, weight))
+    effect = adaptive_effect(moments, origin, unit)
     caution = rows.doubt or adaptive_caution(float(pulls_of(moments).min()), effect.df)
     return run_test(f"aw-aipw, {weights}", effect, alternative, null, caution)
 
@@ -279,13 +279,21 @@ def arm_value(  # noqa: PLR0913 - the columns of a log and the choices of two me
     # all other arms as one: their rewards say how far rewards spread where the arm has few
     chosen = np.concatenate([rows.chosen, ~rows.chosen])
     share = np.concatenate([rows.propensity, 1 - rows.propensity])
-    origin = float(rows.reward[0])
-    moments = moments_of(score(chosen, rows.reward - origin, share, _weights(weights, share, decay)))
+    y, origin, unit = _scaled(rows.reward)
+    moments = moments_of(score(chosen, y, share, _weights(weights, share, decay)))
     refuse_few(moments, (repr(name),))
     values, covariance, df = estimates(moments, 0)
-    effect = OneMeanEffect(float(values[0]) + origin, math.sqrt(float(covariance[0, 0])), float(df))
+    effect = OneMeanEffect(unit * float(values[0]) + origin, unit * math.sqrt(float(covariance[0, 0])), float(df))
     caution = rows.doubt or adaptive_caution(float(pulls_of(moments)[0]), effect.df)
     return run_test(f"aw-aipw value, {weights}", effect, alternative, null, caution)
+
+
+def _scaled(reward: Float64Array) -> tuple[Float64Array, float, float]:
+    """Rewards less the first one, in a unit (a power of two) in which their sixth powers can be added up."""
+    origin = float(reward[0])
+    off = reward - origin
+    unit = math.ldexp(1.0, math.frexp(float(np.abs(off).max()))[1])
+    return off / unit, origin, unit
 
 
 def _weights(kind: Weights, propensity: Float64Array, decay: float | None) -> Float64Array:

@@ -165,7 +165,10 @@ def test_order_is_that_of_the_column():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"propensity": [0.0] + [0.5] * 7}, "`propensity` must be above 0 for the arm that was chosen; got 0 in 1"),
+        (
+            {"propensity": [0.0] + [0.5] * 7},
+            "`propensity` must be above 0 for the arm that was chosen, at least 1e-12; got 0 and 1 decision",
+        ),
         ({"propensity": [1.5] + [0.5] * 7}, "`propensity` must be from 0 to 1; got 1 of 8 outside"),
         ({"propensity": [1.0] * 8}, "`propensity` must leave"),
         ({"arm": ["a"] + ["b"] * 7}, "`control` must have at least 2 rewards; got 1"),
@@ -203,6 +206,17 @@ def test_rewards_that_are_all_the_same_are_undefined():
     result = ab.bandits.adaptive_test(log, control="a")
     assert math.isnan(result.pvalue)
     assert (result.control, result.treatment) == (7.3, 7.3)
+
+
+@pytest.mark.filterwarnings("ignore::abkit.errors.AccuracyWarning")
+@pytest.mark.parametrize("size", [1e-140, 1e140])
+def test_rewards_of_any_size(size):
+    log = drawn() | {"propensity": np.where(np.arange(400) == 7, 1e-12, drawn()["propensity"])}
+    a = ab.bandits.arm_value(log, "a")
+    with np.errstate(all="raise", under="ignore"):
+        b = ab.bandits.arm_value(log | {"reward": size * log["reward"]}, "a")
+    assert b.estimate == pytest.approx(size * a.estimate, rel=1e-9)
+    assert b.stderr == pytest.approx(size * a.stderr, rel=1e-9)
 
 
 def test_decisions_in_which_an_arm_could_not_come_have_no_weight():
