@@ -328,7 +328,7 @@ def _drawn(policy: Policy[Any], state: State, rng: np.random.Generator, logged: 
     return policy.pick(_side_by_side(state, len(logged)), rng, known) == logged
 
 
-def _accepted(policy: Policy[Any], state: State, rng: np.random.Generator, logged: IntArray, _: None) -> Any:
+def _accepted(policy: Policy[Any], state: State, rng: np.random.Generator, logged: IntArray, _: Any) -> Any:
     """The same with the probabilities of the arms, of which one vector serves all rows."""
     return rng.random(len(logged)) < np.append(policy.probabilities(state), 0.0)[logged]
 

@@ -198,7 +198,7 @@ def test_nothing_is_said_where_nothing_matches() -> None:
     policy = ab.bandits.UCB1()
     state = policy.update(policy.init(["a", "b"]), ["a", "b"] * 50, [0, 1] * 50)
     log = {"arm": ["a", "b"], "reward": [1, 1], "propensity": [1e-9, 1 - 1e-9]}
-    with pytest.raises(DataError, match="none of 2 decisions matches one of the policy's .1 were compared with it."):
+    with pytest.raises(DataError, match=r"none of 2 decisions .* \(1 were compared with it\)"):
         ab.bandits.replay(log, policy, state=state)
 
 
