@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -156,7 +156,7 @@ class Policy(Generic[S]):
         """
         self._check_state(state)
         after = state.copy()
-        if isinstance(arm, (str, int)):
+        if isinstance(arm, (str, int, np.generic)):
             self._learn(after, arm, reward, propensity, context)
         else:
             for row in _rows(arm, reward, propensity, context):
@@ -227,7 +227,7 @@ class Policy(Generic[S]):
 
     def _learn(self, state: S, arm: object, reward: object, propensity: object, context: object) -> None:
         place = state.index(arm)
-        value = _check.number("reward", reward)
+        value = _check.number("reward", int(reward) if isinstance(reward, (bool, np.bool_)) else reward)
         self.check_reward(np.asarray(value))
         self.absorb(state, place, value, self.check_propensity(propensity), self.check_context(context))
 
@@ -313,13 +313,20 @@ def _homes() -> Collection[str]:
 
 
 def _rows(arm: Any, *columns: Any) -> Iterator[tuple[Any, ...]]:
-    arms = [item.item() if isinstance(item, np.generic) else item for item in arm]
+    arms = _listed(arm)
+    if arms is None:
+        raise TypeError(f"`arm` must be the name of an arm, or a list of names; got {_check.show(arm)}.")
     listed = []
     for name, column in zip(("reward", "propensity", "context"), columns, strict=True):
-        if column is None:
-            listed.append([None] * len(arms))
-            continue
-        if isinstance(column, str) or not isinstance(column, (Sequence, np.ndarray)) or len(column) != len(arms):
+        values = [None] * len(arms) if column is None else _listed(column)
+        if values is None or len(values) != len(arms):
             raise ValueError(f"`{name}` must have one value for each of {len(arms)} arms; got {_check.show(column)}.")
-        listed.append(list(column))
+        listed.append(values)
     return zip(arms, *listed, strict=True)
+
+
+def _listed(column: Any) -> list[Any] | None:
+    """The values of a list, an array or a column of a table; None of anything else."""
+    if isinstance(column, (str, Mapping)) or not isinstance(column, Iterable):
+        return None
+    return None if isinstance(column, np.ndarray) and not column.ndim else list(column)

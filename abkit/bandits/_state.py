@@ -71,6 +71,8 @@ class State(Statistics):
 
     def index(self, arm: object) -> int:
         """The place of an arm."""
+        if isinstance(arm, np.generic):
+            arm = arm.item()
         try:
             place = self.arms.index(cast("Arm", arm))
         except ValueError:
