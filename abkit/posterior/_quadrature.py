@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from abkit._check import Float64Array
-from abkit.posterior._families import Posterior
+from abkit.posterior._posterior import Posterior
 
 ORDER = 16
 #: Where a density on its scale is below exp(-81/2) of its peak there are no panels.

@@ -153,7 +153,6 @@ def test_each_family_is_scipys(made, other):
         np.testing.assert_allclose(made.ppf(q), x, rtol=1e-6, atol=1e-300)
         np.testing.assert_allclose(made.cdf(x), frozen.cdf(x), rtol=1e-8)
         np.testing.assert_allclose(made.sf(x), frozen.sf(x), rtol=1e-8)
-        np.testing.assert_allclose(np.exp(made.logsf(x)), frozen.sf(x), rtol=1e-8)
         usual = (x > 1e-200) | (x < 0)
         np.testing.assert_allclose(made.logpdf(x)[usual], frozen.logpdf(x)[usual], rtol=1e-7, atol=1e-7)
     np.testing.assert_allclose(made.isf(0.1), frozen.isf(0.1), rtol=1e-8)
