@@ -213,51 +213,47 @@ def characteristic_time(means: object, family: str = "bernoulli", *, sd: float =
     check_means(checked_family(family), values)
     sd = _check.within("sd", sd, 0, math.inf)
     best = int(values.argmax())
-    others = [place for place in range(values.size) if place != best]
     top = float(values[best])
     if np.count_nonzero(values == top) > 1:
         return CharacteristicTime(math.inf, ())
-    arms = [_Rival(top, float(values[place]), family, sd) for place in others]
-    highest = min(arm.furthest for arm in arms)
-    common = bisect(lambda y: 1 - sum(arm.ratio(arm.share(y)) for arm in arms), 0.0, highest)
-    shares = np.ones(values.size)
-    shares[others] = [arm.share(common) for arm in arms]
+    rivals = _Rivals(top, np.delete(values, best), family, sd)
+    common = bisect(rivals.slope, 0.0, float(kl(family, top, rivals.others, sd).min()))
+    shares = np.insert(rivals.shares(common), best, 1.0)
     total = float(shares.sum())
     return CharacteristicTime(total / common, tuple((shares / total).tolist()))
 
 
 @dataclass(frozen=True, slots=True)
-class _Rival:
-    """The best arm and another, which has x rewards for each of the best's."""
+class _Rivals:
+    """The best arm and the others, which have x rewards for each of the best's."""
 
     best: float
-    other: float
+    others: Float64Array
     family: str
     sd: float
 
-    def _kl(self, p: float, q: float) -> float:
-        return float(kl(self.family, p, q, self.sd))
+    def divergences(self, x: Float64Array) -> tuple[Float64Array, Float64Array]:
+        """Of the mean of both arms together from the best, and from the other."""
+        mean = (self.best + x * self.others) / (1 + x)
+        return kl(self.family, np.full_like(mean, self.best), mean, self.sd), kl(
+            self.family, self.others, mean, self.sd
+        )
 
-    @property
-    def furthest(self) -> float:
-        """The evidence with as many rewards as one likes of the other."""
-        return self._kl(self.best, self.other)
+    def shares(self, evidence: float) -> Float64Array:
+        """How many rewards of each other arm there must be for this evidence a reward of the best."""
+        low, high = np.zeros(self.others.size), np.full(self.others.size, 1 - 2.0**-40)
+        for _ in range(54):
+            middle = (low + high) / 2
+            x = middle / (1 - middle)
+            of_best, of_other = self.divergences(x)
+            enough = of_best + x * of_other >= evidence
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        return np.asarray(high / (1 - high))
 
-    def evidence(self, x: float) -> float:
-        """The evidence for each reward of the best."""
-        mean = (self.best + x * self.other) / (1 + x)
-        return self._kl(self.best, mean) + x * self._kl(self.other, mean) if x > 0 else 0.0
-
-    def share(self, y: float) -> float:
-        """How many rewards of the other there must be for this evidence."""
-        half = bisect(lambda u: y - self.evidence(u / (1 - u)), 0.0, 1 - 2.0**-40)
-        return half / (1 - half)
-
-    def ratio(self, x: float) -> float:
-        """How the two divergences from the common mean compare."""
-        mean = (self.best + x * self.other) / (1 + x)
-        below = self._kl(self.other, mean)
-        return self._kl(self.best, mean) / below if below > 0 else math.inf
+    def slope(self, evidence: float) -> float:
+        """What one more reward of the best arm gains, at the shares of this evidence; 0 at the best of them."""
+        of_best, of_other = self.divergences(self.shares(evidence))
+        return 1 - float(np.sum(of_best / np.maximum(of_other, 1e-300)))
 
 
 def check_means(family: str, means: Float64Array) -> None:
