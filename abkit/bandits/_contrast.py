@@ -31,16 +31,7 @@ def contrast_effect(contrast: Contrast) -> MeanEffect:
             f"the variant chosen less often has {contrast.events:,} outcomes other than the commonest, where at least "
             f"{FEWEST_EVENTS} should be expected: wait for more decisions"
         )
-    unit = contrast.unit
-    found = adaptive_effect(contrast.moments)
-    return MeanEffect(
-        contrast.center + unit * found.control,
-        contrast.center + unit * found.treatment,
-        unit * unit * found.var_control,
-        unit * unit * found.var_treatment,
-        unit * unit * found.covariance,
-        found.df,
-    )
+    return adaptive_effect(contrast.moments, contrast.center, contrast.unit)
 
 
 def contrast_sample(contrast: Contrast) -> Sample:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
 from abkit.bandits._index import of_tried
-from abkit.bandits._policy import IntArray, Policy, largest, shares_of_largest
-from abkit.bandits._state import Arm, MeanState
+from abkit.bandits._policy import IntArray, MeanPolicy, largest, shares_of_largest
+from abkit.bandits._state import MeanState
 
 
 @dataclass(frozen=True)
-class EpsilonGreedy(Policy[MeanState]):
+class EpsilonGreedy(MeanPolicy):
     """Epsilon-greedy: the arm with the best mean, but with probability epsilon any arm.
 
     Answers: which arm next, where every arm must keep a known share of the traffic?
@@ -69,10 +69,6 @@ class EpsilonGreedy(Policy[MeanState]):
         if self.gap is not None:
             object.__setattr__(self, "gap", _check.within("gap", self.gap, 0, np.inf))
 
-    def empty(self, arms: tuple[Arm, ...], runs: tuple[int, ...] = ()) -> MeanState:
-        """What is known before any reward."""
-        return MeanState.empty(arms, runs)
-
     def pick(self, state: MeanState, rng: np.random.Generator, context: Float64Array | None = None) -> IntArray:
         """The place of the arm to choose, in each run."""
         arms, epsilon = len(state.arms), self._epsilon(state)
@@ -87,12 +83,6 @@ class EpsilonGreedy(Policy[MeanState]):
         """The probability of each arm, in each run."""
         epsilon = self._epsilon(state)
         return np.asarray((1 - epsilon) * shares_of_largest(_greedy(state)) + epsilon / len(state.arms))
-
-    def absorb(
-        self, state: MeanState, place: Any, reward: Any, propensity: Any = None, context: Float64Array | None = None
-    ) -> None:
-        """Learn rewards in place."""
-        state.absorb(place, reward)
 
     def _epsilon(self, state: MeanState) -> Float64Array | float:
         if self.gap is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import MISSING as NO_DEFAULT
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cached_property
 from importlib import import_module
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -20,7 +20,6 @@ S = TypeVar("S", bound=State)
 IntArray = npt.NDArray[np.intp]
 
 
-@dataclass(frozen=True, eq=False)
 class Choice:
     """An arm, and the probability with which it was chosen.
 
@@ -28,17 +27,26 @@ class Choice:
     ----------
     arm : str or int
         The arm.
-    find : function
-        Gives the probability; it is asked once, when `propensity` is first touched.
+    propensity : float or function
+        The probability, in (0, 1], or what finds it: that is asked once, when `propensity` is first touched.
     """
 
-    arm: Arm
-    find: Callable[[], float]
+    __slots__ = ("_arm", "_propensity")
 
-    @cached_property
+    def __init__(self, arm: Arm, propensity: float | Callable[[], float]) -> None:
+        self._arm, self._propensity = arm, propensity
+
+    @property
+    def arm(self) -> Arm:
+        """The arm."""
+        return self._arm
+
+    @property
     def propensity(self) -> float:
         """The probability with which this arm was chosen, in (0, 1]: what must be logged with the decision."""
-        return self.find()
+        if callable(self._propensity):
+            self._propensity = self._propensity()
+        return self._propensity
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.arm, self.propensity))
@@ -48,6 +56,9 @@ class Choice:
 
     def __hash__(self) -> int:
         return hash(self.arm)
+
+    def __reduce__(self) -> Any:
+        return Choice, tuple(self)
 
     def __repr__(self) -> str:
         return f"Choice(arm={self.arm!r}, propensity={self.propensity:.6g})"
@@ -197,7 +208,7 @@ class Policy(Generic[S]):
             raise ValueError(f"`policy` must be a mapping with a kind; got {_check.show(data)}.")
         for home in _homes():
             import_module(home)
-        kind = _check.choice("policy.kind", data["kind"], tuple(Policy.kinds))
+        kind = _check.choice("policy.kind", data["kind"], sorted(Policy.kinds))
         listed_fields = fields(cast("Any", Policy.kinds[kind]))
         known = [field.name for field in listed_fields]
         for field in listed_fields:
@@ -232,7 +243,21 @@ class Policy(Generic[S]):
         self.absorb(state, place, value, self.check_propensity(propensity), self.check_context(context))
 
 
-class IndexPolicy(Policy[MeanState]):
+class MeanPolicy(Policy[MeanState]):
+    """A policy that learns the sums of each arm's rewards."""
+
+    def empty(self, arms: tuple[Arm, ...], runs: tuple[int, ...] = ()) -> MeanState:
+        """What is known before any reward."""
+        return MeanState.empty(arms, runs)
+
+    def absorb(
+        self, state: MeanState, place: Any, reward: Any, propensity: Any = None, context: Float64Array | None = None
+    ) -> None:
+        """Learn rewards in place."""
+        state.absorb(place, reward)
+
+
+class IndexPolicy(MeanPolicy):
     """A policy that chooses the arm with the largest index, and among equal ones any; each arm once first."""
 
     randomised: ClassVar[bool] = False
@@ -241,10 +266,6 @@ class IndexPolicy(Policy[MeanState]):
         """The index of each arm that was pulled, and infinity of one that was not."""
         raise NotImplementedError
 
-    def empty(self, arms: tuple[Arm, ...], runs: tuple[int, ...] = ()) -> MeanState:
-        """What is known before any reward."""
-        return MeanState.empty(arms, runs)
-
     def pick(self, state: MeanState, rng: np.random.Generator, context: Float64Array | None = None) -> IntArray:
         """The place of the arm to choose, in each run."""
         return largest(self.index(state), rng)
@@ -252,12 +273,6 @@ class IndexPolicy(Policy[MeanState]):
     def probabilities(self, state: MeanState, context: Float64Array | None = None) -> Float64Array:
         """The probability of each arm, in each run."""
         return shares_of_largest(self.index(state))
-
-    def absorb(
-        self, state: MeanState, place: Any, reward: Any, propensity: Any = None, context: Float64Array | None = None
-    ) -> None:
-        """Learn rewards in place."""
-        state.absorb(place, reward)
 
 
 def largest(scores: Float64Array, rng: np.random.Generator) -> IntArray:

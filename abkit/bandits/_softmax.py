@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.bandits._policy import IntArray, Policy, drawn
-from abkit.bandits._state import Arm, MeanState
+from abkit.bandits._policy import IntArray, MeanPolicy, drawn
+from abkit.bandits._state import MeanState
 
 
 @dataclass(frozen=True)
-class Softmax(Policy[MeanState]):
+class Softmax(MeanPolicy):
     """Softmax (Boltzmann exploration): each arm with a probability that grows exponentially with its mean.
 
     Answers: which arm next, where traffic should follow the means smoothly and every arm should keep some?
@@ -55,10 +55,6 @@ class Softmax(Policy[MeanState]):
     def __post_init__(self) -> None:
         object.__setattr__(self, "temperature", _check.within("temperature", self.temperature, 0, np.inf))
 
-    def empty(self, arms: tuple[Arm, ...], runs: tuple[int, ...] = ()) -> MeanState:
-        """What is known before any reward."""
-        return MeanState.empty(arms, runs)
-
     def pick(self, state: MeanState, rng: np.random.Generator, context: Float64Array | None = None) -> IntArray:
         """The place of the arm to choose, in each run."""
         return drawn(self.probabilities(state), rng)
@@ -71,9 +67,3 @@ class Softmax(Policy[MeanState]):
         weights = np.exp(np.maximum(below, -800 * self.temperature) / self.temperature)
         weights = np.where(untried.any(axis=0), untried, weights)
         return np.asarray(weights / weights.sum(axis=0))
-
-    def absorb(
-        self, state: MeanState, place: Any, reward: Any, propensity: Any = None, context: Float64Array | None = None
-    ) -> None:
-        """Learn rewards in place."""
-        state.absorb(place, reward)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.bandits._policy import IntArray, Policy, drawn, largest, shares_of_largest
-from abkit.bandits._state import Arm, MeanState
+from abkit.bandits._policy import IntArray, MeanPolicy, drawn, largest, shares_of_largest
+from abkit.bandits._state import MeanState
 from abkit.posterior import Beta, Gamma, Normal, NormalInverseGamma, Posterior, probability_best
 
 BoolArray = npt.NDArray[np.bool_]
@@ -33,7 +33,7 @@ _DEGREES = 2
 
 
 @dataclass(frozen=True)
-class _Conjugate(Policy[MeanState]):
+class _Conjugate(MeanPolicy):
     """A policy that draws from conjugate posteriors of each arm's mean reward."""
 
     family: Family = "bernoulli"
@@ -47,16 +47,6 @@ class _Conjugate(Policy[MeanState]):
             prior = checked_prior(self.family, self.prior)
             # a flat prior is the default, whatever its mean; and JSON has no infinity
             object.__setattr__(self, "prior", None if np.inf in prior else prior)
-
-    def empty(self, arms: tuple[Arm, ...], runs: tuple[int, ...] = ()) -> MeanState:
-        """What is known before any reward."""
-        return MeanState.empty(arms, runs)
-
-    def absorb(
-        self, state: MeanState, place: Any, reward: Any, propensity: Any = None, context: Float64Array | None = None
-    ) -> None:
-        """Learn rewards in place."""
-        state.absorb(place, reward)
 
     def check_reward(self, reward: Float64Array) -> None:
         """Refuse rewards that the family cannot give."""
@@ -313,7 +303,10 @@ def check_family_reward(family: str, reward: Float64Array) -> None:
     """Refuse rewards that a family cannot give."""
     low, high = float(reward.min()), float(reward.max())
     if family == "bernoulli" and not (low >= 0 and high <= 1):
-        raise ValueError(f"`reward` must be 0 or 1, or between; got {low if not low >= 0 else high:g}.")
+        raise ValueError(
+            f"`reward` must be 0 or 1, or between; got {low if not low >= 0 else high:g}. "
+            "Other rewards have another family, such as 'gaussian'."
+        )
     if family == "poisson" and not low >= 0:
         raise ValueError(f"`reward` must be a count, at least 0; got {low:g}.")
     if not max(high, -low) <= _check.LARGEST:

@@ -12,8 +12,9 @@ from abkit._check import Float64Array
 from abkit._sets import ConfidenceSet, sided, tail_of
 from abkit.evidence import BaseEffect, TestResult, run_test
 from abkit.inference._mean_effect import MeanEffect
+from abkit.inference._randomised import need_randomised
 from abkit.suffstats import CoMoments, Moments
-from abkit.types import Alternative, Null
+from abkit.types import Alternative, Assignment, Null
 
 #: What is left of variances that cancel to this share of them is rounding.
 ROUNDING = 1e-14
@@ -150,7 +151,13 @@ def paired_test(
     )
 
 
-def one_sample_test(treatment: object, *, alternative: Alternative = "two-sided", null: Null = 0.0) -> TestResult:
+def one_sample_test(
+    treatment: object,
+    *,
+    alternative: Alternative = "two-sided",
+    null: Null = 0.0,
+    assignment: Assignment = "randomised",
+) -> TestResult:
     """One mean against a number.
 
     Answers: is the mean different from a number that is known without error, such as a target?
@@ -163,6 +170,8 @@ def one_sample_test(treatment: object, *, alternative: Alternative = "two-sided"
         "greater": the mean exceeds `null`.
     null : float
         The mean under the null hypothesis, in the metric's unit.
+    assignment : {"randomised", "adaptive"}
+        How units came to their variant. "adaptive", by earlier outcomes as in a bandit, is refused.
 
     Returns
     -------
@@ -196,6 +205,7 @@ def one_sample_test(treatment: object, *, alternative: Alternative = "two-sided"
     >>> [round(end, 1) for end in result.interval(0.95)]
     [99.1, 107.3]
     """
+    need_randomised("one_sample_test", assignment, "arm_value")
     moments = treatment if isinstance(treatment, Moments) else Moments.from_sample(treatment, "treatment")
     if not isinstance(moments.n, int):
         raise ValueError("`treatment` must describe one group; got statistics of many.")

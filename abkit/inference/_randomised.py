@@ -6,10 +6,10 @@ from abkit import _check
 from abkit.types import ASSIGNMENTS, Assignment
 
 
-def need_randomised(test: str, assignment: Assignment) -> None:
+def need_randomised(test: str, assignment: Assignment, instead: str = "adaptive_test") -> None:
     """Refuse units that were assigned by earlier rewards, with what to use instead."""
     if _check.choice("assignment", assignment, ASSIGNMENTS) == "adaptive":
         raise ValueError(
             f"`assignment` must be 'randomised' for {test}; got 'adaptive'. After a bandit the variants' samples are "
-            "biased and their sizes depend on their values; use ab.bandits.adaptive_test with the logged propensities."
+            f"biased and their sizes depend on their values; use ab.bandits.{instead} with the logged propensities."
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -54,3 +56,19 @@ def test_rewards_are_as_many_as_arms(reward: object) -> None:
     expected = TypeError if reward is None else ValueError
     with pytest.raises(expected, match="`reward` must"):
         UCB1.update(UCB1.init(2), [0, 1], reward)
+
+
+def test_a_choice_finds_its_propensity_once_and_when_asked() -> None:
+    asked: list[int] = []
+
+    def find() -> float:
+        asked.append(1)
+        return 0.25
+
+    choice = ab.bandits.Choice("a", find)
+    assert choice.arm == "a"
+    assert not asked
+    assert choice == ab.bandits.Choice("a", 0.25) == pickle.loads(pickle.dumps(choice))
+    assert (choice.propensity, len(asked)) == (0.25, 1)
+    with pytest.raises(AttributeError):
+        choice.arm = "b"  # type: ignore[misc]

@@ -267,7 +267,7 @@ def test_what_cannot_be_is_refused_by_name(example: Example) -> None:
     for reward in (math.nan, math.inf, -math.inf, *example.refused):
         with pytest.raises(ValueError, match="`reward`"):
             policy.update(state, "a", reward, **good)
-    for wrong in ("1", None, True, 1j):
+    for wrong in ("1", None, 1j):
         with pytest.raises(TypeError, match="`reward`"):
             policy.update(state, "a", wrong, **good)
     for propensity in (0.0, -0.1, 1.0000001, math.nan, math.inf):

@@ -128,6 +128,7 @@ REFUSED = [
     (one_sample_test, (Moments([2], [0.0], [1.0]),), {}, ValueError, "`treatment` must describe one group"),
     (one_sample_test, ([1, 2],), {"null": relative(0.1)}, ValueError, "`null` must be a number; a mean is not"),
     (one_sample_test, ([1, math.inf],), {}, ValueError, "must be finite"),
+    (one_sample_test, ([1, 2],), {"assignment": "adaptive"}, ValueError, "use ab.bandits.arm_value"),
 ]
 
 
