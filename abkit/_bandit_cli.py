@@ -190,6 +190,8 @@ def read_plan(data: object) -> BanditPlan:
     if not isinstance(data, Mapping):
         raise PlanError(f"a bandit plan must be a mapping of names to values; got {_check.show(data)}.")
     values = dict(data)
+    if "metrics" in values:
+        raise PlanError("`metrics` must be left out of a bandit plan; an experiment's plan is read by `abkit decide`.")
     schema = values.pop("schema", SCHEMA)
     if schema != SCHEMA:
         raise PlanError(f"`schema` must be {SCHEMA!r}; got {_check.show(schema)}.")

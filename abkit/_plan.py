@@ -26,7 +26,8 @@ def read_plan(data: object) -> Experiment:
     values = dict(_mapping(data, "the plan"))
     schema = values.pop("schema", SCHEMA)
     if schema != SCHEMA:
-        raise PlanError(f"`schema` must be {SCHEMA!r}; got {_check.show(schema)}.")
+        hint = " `abkit bandit` reads that one." if schema == "abkit.bandit/1" else ""
+        raise PlanError(f"`schema` must be {SCHEMA!r}; got {_check.show(schema)}.{hint}")
     return _build(
         Experiment,
         values,
@@ -105,6 +106,8 @@ def _build(cls: type[T], data: object, path: str, readers: Mapping[str, Callable
     for name in values:
         if name not in known:
             hint = _check.suggest(name, known)
+            if not path and name in ("policy", "environment", "target"):
+                hint = " That is one of a bandit plan, which `abkit bandit` reads."
             shown = _check.short(f"{prefix}{name}")
             raise PlanError(f"`{shown}` is not a field of a plan; the fields are {', '.join(known)}.{hint}")
     for name, field in known.items():

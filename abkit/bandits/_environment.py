@@ -74,7 +74,7 @@ class Environment:
 
         if not isinstance(data, Mapping) or "kind" not in data:
             raise ValueError(f"`environment` must be a mapping with a kind; got {_check.show(data)}.")
-        made = Environment.kinds[_check.choice("environment.kind", data["kind"], tuple(Environment.kinds))]
+        made = Environment.kinds[_check.choice("environment.kind", data["kind"], sorted(Environment.kinds))]
         every = fields(cast("Any", made))
         known = [field.name for field in every]
         for name in data:

@@ -67,7 +67,7 @@ def refuse_deterministic(found: DecisionSums, query: DecisionQuery, method: str)
         raise DataError(
             f"the log is of a deterministic policy: `{query.propensity}` is 1 in {_sum(found, 'ones'):,} of {n:,} rows "
             f"and elsewhere a tie, so that other arms had no chance, and {method!r} is not defined for this target. "
-            "Log a policy with chance (such as WithFloor), or use replay or 'dm', which need a model to be right."
+            "Log a policy with chance (such as WithFloor), or use 'dm', which needs a model to be right."
         )
 
 

@@ -27,17 +27,18 @@ def _sentences(found: Simulation) -> Iterator[str]:
     names = f"{type(found.policy).__name__} in {type(environment).__name__}"
     error = "" if found.runs == 1 else f" (standard error {regret.stderr[-1]:.3g})"
     decisions = "1 decision" if found.horizon == 1 else f"{found.horizon:,} decisions"
-    yield f"{names}: {runs} of {decisions} cost {regret.mean[-1]:.4g} each{error}."
+    yield f"{names}: {runs} of {decisions} cost {regret.mean[-1]:.4g} each{error}:"
+    yield "the reward lost by not always choosing the best arm."
     if found.runs > 1:
         yield f"{regret.level:.0%} of runs lie between {regret.low[-1]:.4g} and {regret.high[-1]:.4g}."
     if found.slope is not None:
         error = "" if found.slope_stderr is None else f" (standard error {found.slope_stderr:.2g})"
-        yield f"From a tenth of the horizon on, regret grows by {found.slope:.3g}{error} with ln t;"
+        yield f"From a tenth of the horizon on, regret grows by {found.slope:.3g}{error} for each unit of ln t;"
         constant = environment.lai_robbins
         yield (
             "no lower bound is known here."
             if constant is None
-            else f"in the end no good policy stays below {constant:.4g}."
+            else f"in the end no policy that learns everywhere grows by less than C = {constant:.4g} (Lai and Robbins)."
         )
     if not found.policy.randomised:
         yield "Choices are deterministic: logs of them are unfit for inverse-propensity estimates."

@@ -63,7 +63,7 @@ def _by_variant(value: object, control: str) -> str | Mapping[str, str]:
     if control not in columns or len(columns) < 2:
         raise ValueError(
             f"`propensity` must map the control {control!r} and every other variant to a column; "
-            f"got {', '.join(columns) or 'none'}."
+            f"got columns of {', '.join(map(repr, columns)) or 'none'}."
         )
     return MappingProxyType(columns)
 
