@@ -107,7 +107,7 @@ def test_the_text_says_what_it_cost(found):
     assert repr(found) == text
     assert text.startswith("UCB1 in Bernoulli: 200 runs of 1,000 decisions cost")
     assert f"{found.final_regret.mean():.4g} each" in text
-    assert "no good policy stays below 2.466" in " ".join(text.split())
+    assert "no policy that learns everywhere grows by less than C = 2.466" in " ".join(text.split())
     assert "new" in text
     assert max(map(len, text.splitlines())) <= 120
     drifting = b.simulate(b.UCB1(), b.Drifting(ENVIRONMENT, [0.1, 0.4], 50), 100, 2, 1)
