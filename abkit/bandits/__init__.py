@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from abkit.bandits._best_arm import CharacteristicTime as CharacteristicTime
     from abkit.bandits._best_arm import best_arm as best_arm
     from abkit.bandits._best_arm import characteristic_time as characteristic_time
+    from abkit.bandits._changing import Abrupt as Abrupt
+    from abkit.bandits._changing import Drifting as Drifting
     from abkit.bandits._contexts import LinearContexts as LinearContexts
     from abkit.bandits._contexts import LogisticContexts as LogisticContexts
+    from abkit.bandits._delayed import Delayed as Delayed
     from abkit.bandits._discounted import Discounted as Discounted
     from abkit.bandits._environment import Environment as Environment
-    from abkit.bandits._environments import Abrupt as Abrupt
     from abkit.bandits._environments import Bernoulli as Bernoulli
-    from abkit.bandits._environments import Delayed as Delayed
-    from abkit.bandits._environments import Drifting as Drifting
     from abkit.bandits._environments import Exponential as Exponential
     from abkit.bandits._environments import Gaussian as Gaussian
     from abkit.bandits._environments import Poisson as Poisson
@@ -63,14 +63,15 @@ if TYPE_CHECKING:
     from abkit.bandits._with_floor import WithFloor as WithFloor
 
 _HOMES = {
-    "abkit.bandits._stopping": ("Stopping", "stopping"),
-    "abkit.bandits._best_arm": ("BestArm", "CharacteristicTime", "best_arm", "characteristic_time"),
     "abkit.bandits._adaptive_test": ("adaptive_test", "arm_value"),
     "abkit.bandits._batched": ("Batched", "BatchState"),
+    "abkit.bandits._best_arm": ("BestArm", "CharacteristicTime", "best_arm", "characteristic_time"),
+    "abkit.bandits._changing": ("Abrupt", "Drifting"),
     "abkit.bandits._contexts": ("LinearContexts", "LogisticContexts"),
+    "abkit.bandits._delayed": ("Delayed",),
     "abkit.bandits._discounted": ("Discounted",),
     "abkit.bandits._environment": ("Environment",),
-    "abkit.bandits._environments": ("Abrupt", "Bernoulli", "Delayed", "Drifting", "Exponential", "Gaussian", "Poisson"),
+    "abkit.bandits._environments": ("Bernoulli", "Exponential", "Gaussian", "Poisson"),
     "abkit.bandits._epsilon_greedy": ("EpsilonGreedy",),
     "abkit.bandits._evaluate": ("evaluate",),
     "abkit.bandits._exp3": ("Exp3", "WeightState"),
@@ -89,6 +90,7 @@ _HOMES = {
     "abkit.bandits._sliding_window": ("SlidingWindow", "WindowState"),
     "abkit.bandits._softmax": ("Softmax",),
     "abkit.bandits._state": ("MeanState", "State"),
+    "abkit.bandits._stopping": ("Stopping", "stopping"),
     "abkit.bandits._thompson": ("Thompson", "TopTwoThompson"),
     "abkit.bandits._ucb": ("UCB1", "UCB1Tuned", "UCBV"),
     "abkit.bandits._value_sequence": ("value_sequence",),

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from abkit._check import Float64Array
+from abkit.bandits._delayed import Delayed
 from abkit.bandits._environment import Environment
-from abkit.bandits._environments import Delayed
 from abkit.bandits._lanes import lanes_of
 from abkit.bandits._policy import IntArray, Policy
 from abkit.bandits._records import Records

@@ -70,7 +70,7 @@ class Environment:
     @staticmethod
     def from_dict(data: object) -> Environment:
         """Read what `to_dict` wrote; fields that are left out have their defaults."""
-        from abkit.bandits import _contexts, _environments  # noqa: F401 - each makes its kinds known
+        from abkit.bandits import _changing, _contexts, _delayed, _environments  # noqa: F401 - each makes its kinds known
 
         if not isinstance(data, Mapping) or "kind" not in data:
             raise ValueError(f"`environment` must be a mapping with a kind; got {_check.show(data)}.")
