@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -196,3 +197,19 @@ def test_what_cannot_be_simulated_is_refused(arguments, sentence):
 def test_checkpoints_are_decisions_of_the_run(checkpoints):
     with pytest.raises((ValueError, TypeError), match="`checkpoints` must"):
         b.simulate(b.UCB1(), TWO, 10, 1, 1, checkpoints=checkpoints)
+
+
+def test_a_long_simulation_tells_how_far_it_is(monkeypatch):
+    told = []
+
+    @contextmanager
+    def progress(what):
+        told.append(what)
+        yield told.append
+
+    monkeypatch.setattr("abkit.bandits._simulate.progress", progress)
+    ab.bandits.simulate(ab.bandits.UCB1(), ab.bandits.Bernoulli([0.9, 0.8]), 50, 1001, 1)
+    what, *shares = told
+    assert what == "simulating 50,050 decisions"
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
