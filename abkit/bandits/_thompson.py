@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from abkit import _check
 from abkit._check import Float64Array
+from abkit.bandits._challengers import MOVABLE, NOBODY, challengers
 from abkit.bandits._policy import IntArray, MeanPolicy, drawn, largest, shares_of_largest
 from abkit.bandits._state import MeanState
 from abkit.posterior import Beta, Gamma, Normal, NormalInverseGamma, Posterior, probability_best
@@ -28,7 +29,9 @@ _POSITIVE = {"a", "b", "sd"}
 _FREE = {"mean"}
 #: What an IPS weight may at most be divided by.
 SMALLEST = 1e-300
-_REDRAWS = 10
+#: Draws are doubled so often, to 31 in all: then another arm wins less than one in ten.
+_REDRAWS = 5
+_PAIR = 2
 _DEGREES = 2
 
 
@@ -168,8 +171,9 @@ class TopTwoThompson(_Conjugate):
     With p_i the probability that arm i is the best, arm i is chosen with probability
     p_i [beta + (1 - beta) sum over j != i of p_j / (1 - p_j)] [1]_; p is computed by quadrature and the sum
     without cancellation, so that it holds where one arm is almost certainly the best. Draws are repeated until
-    another arm wins, at most 1,023 times; from then on the other arm is drawn from p itself, which has the same
-    distribution. With two arms and beta = 1/2 each is chosen half the time, whatever is known.
+    another arm wins, at most 31 times; from then on the other arm is drawn as it would be in the end, by rejection
+    from posteriors that are moved together, or with an unknown variance from p itself. With two arms and beta = 1/2
+    each is chosen half the time, whatever is known.
 
     A best arm that is chosen half the time costs reward: not where the experiment is itself the use; `Thompson`.
 
@@ -204,13 +208,23 @@ class TopTwoThompson(_Conjugate):
         missing = self.lacking(flat)
         if missing is not None:  # arms without a posterior come first, by one draw
             open_ = open_[~missing[:, open_].any(axis=0)]
+        if len(state.arms) == _PAIR:
+            leader[open_] = 1 - leader[open_]
+            return leader.reshape(first.shape)
         for power in range(_REDRAWS):
             open_ = self._redrawn(flat, leader, open_, 2**power, rng)
             if not open_.size:
                 return leader.reshape(first.shape)
-        p = self._best(_of_runs(flat, open_), _FAR)
-        p[leader[open_], np.arange(open_.size)] = 0.0
-        leader[open_] = drawn(p, rng)
+        some, others = _of_runs(flat, open_), np.full(open_.size, NOBODY, dtype=np.intp)
+        posterior = self.posterior(some)
+        if isinstance(posterior, MOVABLE):
+            others = challengers(posterior, leader[open_], rng)
+        left = np.flatnonzero(others == NOBODY)
+        if left.size:
+            p = self._best(_of_runs(some, left), _FAR)
+            p[leader[open_[left]], np.arange(left.size)] = 0.0
+            others[left] = drawn(p, rng)
+        leader[open_] = others
         return leader.reshape(first.shape)
 
     def probabilities(self, state: MeanState, context: Float64Array | None = None) -> Float64Array:
