@@ -37,7 +37,8 @@ class DecisionQuery:
     `target` gives the probability of each arm; where it is a name, the column that has that of the logged arm; where it
     is a number, that of every arm.
     `model` gives the predicted reward of each arm; with it the row's score is computed in the query: what the model
-    has, and unless it is `direct`, `stretch` times what the model leaves, weighted.
+    has, and unless it is `direct`, `stretch` times what the model leaves, weighted. `shift` is taken from rewards and
+    `origin` from scores before they are squared.
     """
 
     arm: str
@@ -52,6 +53,7 @@ class DecisionQuery:
     cut: Literal["none", "clip", "switch"] = "none"
     threshold: float | None = None
     shift: float = 0.0
+    origin: float = 0.0
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -209,7 +211,7 @@ def _steps(query: DecisionQuery) -> list[dict[str, nw.Expr]]:
         weighted = nw.col("base")
         if not query.direct:
             weighted = weighted + (nw.col("u") + 1) * nw.col("left")
-        steps += [{"score": weighted - query.shift}]
+        steps += [{"score": weighted - query.origin}]
     pairs = combinations_with_replacement(query.features, 2)
     return [*steps, {f"{a} {b}": nw.col(a) * nw.col(b) for a, b in pairs}]
 

@@ -14,6 +14,7 @@ from abkit import _check
 from abkit._check import Float64Array
 from abkit.adapters._bandit_log import read_decisions
 from abkit.bandits._state import Arm
+from abkit.logs import label_name
 
 #: Standard errors by which an arm's share may miss its propensities before these are doubted.
 LARGEST_GAP = 4.0
@@ -71,10 +72,11 @@ def decisions_of(
         _refuse_zero(propensity, own)
         shares = np.where(chosen, own, 1 - own)
     else:
+        of_arm = {label_name(name): values for name, values in given.items()}
         for name in named:
-            if name not in given:
+            if label_name(name) not in of_arm:
                 raise ValueError(f"`propensity` must have the column of {name!r}; got those of {list(given)}.")
-        shares = np.array([given[name] for name in named])
+        shares = np.array([of_arm[label_name(name)] for name in named])
         _refuse_zero(propensity, shares[chosen])
     total = float(np.max(sum(given.values())))
     if total > 1 + ROUNDING:
@@ -93,18 +95,22 @@ def _columns(propensity: object) -> dict[Arm | None, str]:
 
 
 def _arm(seen: list[Any], arms: tuple[Arm | None, ...], place: int) -> Arm:
+    found: Arm
     wanted, name = arms[place], "name" if len(arms) == 1 else ("control", "treatment")[place]
     if wanted is None:
-        rest = [arm for arm in seen if arm not in arms]
+        others = {label_name(arm) for arm in arms if arm is not None}
+        rest = [arm for arm in seen if label_name(arm) not in others]
         if len(rest) != 1:
             raise ValueError(
                 f"`{name}` must be named where the log does not have just one other arm; got {_check.show(rest)}."
             )
-        found: Arm = rest[0]
+        found = rest[0]
         return found
-    for arm in seen:
-        if type(arm) is type(wanted) and arm == wanted:
-            return wanted
+    same = [arm for arm in seen if type(arm) is type(wanted) and arm == wanted]
+    same = same or [arm for arm in seen if label_name(arm) == label_name(wanted)]
+    if len(same) == 1:
+        found = same[0]
+        return found
     listed = _check.short(", ".join(map(repr, seen)))
     raise ValueError(f"`{name}` must be an arm of the log, {listed}; got {wanted!r}.{_check.suggest(wanted, seen)}")
 

@@ -28,6 +28,7 @@ from abkit.bandits._row_scores import (
     direct,
     doubly_robust,
     of_row_scores,
+    scores_of,
     self_normalised,
     weighted,
 )
@@ -124,7 +125,7 @@ def evaluate(  # noqa: PLR0913 - the columns of a log have names
     Sums are made by the log's engine in one query; rewards that lie far from 0 for their spread are added up a second
     time, shifted. Rows must be independent given the arm: for rows of one user use one row a user. A mean weight
     that is not 1 says that propensities are wrong; `warnings` says so. Do not use it on the log of a deterministic
-    policy (`replay` with a model), nor where one looks repeatedly (`value_sequence`).
+    policy (only "dm" has an answer), nor where one looks repeatedly (`value_sequence`).
 
     References
     ----------
@@ -252,11 +253,11 @@ class _Work:
         refuse_bad_rows(found, query, self.bounds)
         arms = list(dict.fromkeys(found.arms))
         groups = Groups.of(found, query.features)
-        mean, square = groups.mean_and_square(np.zeros(len(groups.n)), _first(groups))
-        far = abs(mean) > FAR * math.sqrt(square / float(groups.n.sum()))
-        if far and not query.shift:
+        mean, far = _place_of(groups, _first(groups))
+        origin, far_off = _place_of(groups, scores_of(groups)) if query.model is not None else (0.0, False)
+        if (far or far_off) and not (query.shift or query.origin):
             exact = {(): dict.fromkeys(arms, 1 / len(arms))} if isinstance(query.target, float) else query.target
-            return self._sums(replace(query, shift=mean, target=cast("Any", exact)))
+            return self._sums(replace(query, shift=mean, origin=origin, target=cast("Any", exact)))
         if isinstance(query.target, float):
             share = 1 / len(arms)
             found = _rescaled(found, share)
@@ -286,7 +287,7 @@ class _Work:
     def _estimate(self, groups: Groups, query: DecisionQuery, *, plain: bool) -> tuple[Estimate, float]:
         """The estimate, and which share of the target is on means of one row."""
         if not plain:
-            return of_row_scores(groups, query.shift), 0.0
+            return of_row_scores(groups, query.shift, query.origin), 0.0
         if self.method == "snips":
             if not groups.n.sum() + groups.sums[:, 1].sum() > 0:
                 raise DataError("`target` never chooses an arm that was logged; nothing can be weighted.")
@@ -429,6 +430,12 @@ def _by_column(table: Any) -> bool:
 
 def _at(table: Mapping[Cell, Mapping[str, float]], cell: Cell) -> Mapping[str, float]:
     return table[()] if () in table else table[cell]
+
+
+def _place_of(groups: Groups, slopes: Float64Array) -> tuple[float, bool]:
+    """A mean over all rows, and whether it is far from 0 for the spread about it."""
+    mean, square = groups.mean_and_square(np.zeros(len(groups.n)), slopes)
+    return mean, abs(mean) > FAR * math.sqrt(square / float(groups.n.sum()))
 
 
 def _first(groups: Groups) -> Float64Array:

@@ -147,11 +147,17 @@ def direct(groups: Groups, shift: float, shares: Shares) -> Estimate:
     return found.with_error(math.fsum(weights[lone] ** 2) * spread)
 
 
-def of_row_scores(groups: Groups, shift: float) -> Estimate:
-    """The mean of scores that the query has computed."""
+def of_row_scores(groups: Groups, shift: float, origin: float) -> Estimate:
+    """The mean of scores that the query has computed, less `origin`."""
+    found = mean_of_scores(groups, origin, np.zeros(len(groups.n)), scores_of(groups))
+    return replace(found, difference=found.difference + (origin - shift))
+
+
+def scores_of(groups: Groups) -> Float64Array:
+    """Slopes of the scores that the query has computed."""
     slopes = np.zeros_like(groups.sums)
     slopes[:, 1] = 1.0
-    return mean_of_scores(groups, shift, np.zeros(len(groups.n)), slopes)
+    return slopes
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,7 +53,8 @@ def with_arrays(log: object, columns: Columns, target: Any, model: Any) -> tuple
     given = {"target": _as_array(target), "model": _as_array(model)}
     if all(array is None for array in given.values()):
         return log, target, model
-    rows = read_decisions(log, columns.all, labels=(columns.arm, *columns.by))
+    also = [name for value in (target, model) for name in _names(log, value)]
+    rows = read_decisions(log, (*columns.all, *also), labels=(columns.arm, *columns.by))
     n, arms = len(rows[columns.arm]), rows[columns.arm]
     named: dict[str, Any] = {"target": target, "model": model}
     table: dict[str, Any] = dict(rows)
@@ -112,6 +113,13 @@ def _as_array(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return _check.sample("target and model", value, (1, 2))
     return None
+
+
+def _names(log: object, value: Any) -> list[str]:
+    """Columns of the log that a target or a model names."""
+    if isinstance(value, str):
+        return [value] if has_column(log, value) else []
+    return [name for name in value.values() if isinstance(name, str)] if isinstance(value, Mapping) else []
 
 
 def _arms_of_columns(name: str, arms: Any, width: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -257,3 +258,22 @@ def test_intervals_are_nominal_after_a_bandit_and_naive_ones_are_not():
     from scipy.special import stdtrit
 
     assert abs(np.mean(np.abs(z) <= stdtrit(df, 0.975)) - 0.95) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("arms", "control", "keys"),
+    [
+        ([0, 1], np.int64(0), (np.int64(0), 1)),
+        ([0, 1], "0", ("0", "1")),
+        (["0", "1"], 0, (0, 1)),
+        (["a", "b"], np.str_("a"), (np.str_("a"), "b")),
+        ([False, True], False, (False, True)),
+    ],
+)
+def test_an_arm_may_be_named_as_evaluate_takes_it(arms: list[Any], control: Any, keys: tuple[Any, Any]) -> None:
+    log = {"arm": arms * 40, "reward": [0, 1, 1, 0, 1, 1, 0, 0] * 10, "propensity": [0.5] * 80}
+    log |= {"first": [0.5] * 80, "second": [0.5] * 80}
+    plain = ab.bandits.adaptive_test(log | {"arm": ["a", "b"] * 40}, control="a").estimate
+    assert ab.bandits.adaptive_test(log, control=control).estimate == plain
+    columns = dict(zip(keys, ("first", "second"), strict=True))
+    assert ab.bandits.adaptive_test(log, control=control, propensity=columns).estimate == plain

@@ -304,3 +304,28 @@ def test_as_strict_json_and_in_print(method: str) -> None:
 def test_squares_that_do_not_add_up(column: dict[str, float]) -> None:
     with pytest.raises(DataError, match="so large"):
         evaluate(LOG.assign(**column), TARGET)
+
+
+@pytest.mark.parametrize("method", ["dm", "dr", "switch-dr"])
+def test_an_array_goes_with_columns_of_the_log(method: str) -> None:
+    rng = np.random.default_rng(8)
+    shares, predicted = rng.dirichlet([1, 1], 40), rng.random((40, 2))
+    log = {"arm": np.arange(40) % 2, "reward": rng.random(40), "propensity": np.full(40, 0.5)}
+    log |= {f"t{i}": shares[:, i] for i in range(2)} | {f"m{i}": predicted[:, i] for i in range(2)}
+    target, model = {0: "t0", 1: "t1"}, {0: "m0", 1: "m1"}
+    found = {
+        evaluate(log, *given, model=known).value
+        for given, known in (((target, method), model), ((target, method), predicted), ((shares, method), model))
+    }
+    assert max(found) - min(found) < 1e-15
+
+
+@pytest.mark.parametrize(("offset", "of_model"), [(1e6, 0.0), (0.0, 1e6), (1e6, -1e6)])
+def test_the_error_of_a_given_model_does_not_know_where_rewards_lie(offset: float, of_model: float) -> None:
+    rng = np.random.default_rng(9)
+    shares, model = rng.dirichlet([1, 1], 50), {"a": 1.0 + of_model, "b": 3.0 + of_model}
+    log = {"arm": ["a", "b"] * 25, "reward": rng.random(50) + offset, "ta": shares[:, 0], "tb": shares[:, 1]}
+    found = evaluate(log, {"a": "ta", "b": "tb"}, "dm", propensity=None, model=model)
+    direct = shares @ np.array([1.0, 3.0])
+    assert found.stderr == pytest.approx(direct.std(ddof=1) / math.sqrt(50), rel=1e-9)
+    assert found.difference == pytest.approx(found.value - np.mean(log["reward"]), abs=1e-8)
