@@ -129,7 +129,7 @@ def _chances(experiment: Experiment, decided: Decided) -> Check:
     largest = max(without.values(), default=0)
     share = largest / left if left else 1.0
     listed = ", ".join(f"{variant} {count:,}" for variant, count in without.items())
-    message = f"decisions at which it or the control had no chance: {listed}; they have no weight (limit {limit:.2%})"
+    message = f"decisions at which a variant or the control had no chance: {listed}; without weight (limit {limit:.2%})"
     if left == min(count for variant, count in without.items() if variant != experiment.control):
         message += "; a policy without chance leaves nothing to compare: log one that explores at random"
     return Check("chances", "fail" if share > limit else "pass", message, share)

@@ -52,7 +52,7 @@ class BestArm:
     threshold: Threshold
 
     def __str__(self) -> str:
-        nats = f"{self.statistic:.2f} nats of {self.bound:.2f} after {self.n:g} rewards"
+        nats = f"{self.statistic:.2f} nats of evidence in {self.n:g} rewards, {self.bound:.2f} needed"
         if not self.stop:
             return f"Continue: {self.arm!r} leads; {nats}."
         held = "" if self.threshold == "proved" else ", by a bound that is not proved"
@@ -143,7 +143,7 @@ def best_arm(
     >>> policy = ab.bandits.TopTwoThompson()
     >>> state = policy.update(policy.init(["a", "b"]), ["a", "b"] * 60, [0, 1] * 50 + [1, 0] * 10)
     >>> print(ab.bandits.best_arm(state, delta=0.01))
-    Stop: 'b' is the best arm, with an error rate of at most 0.01; 29.11 nats of 10.09 after 120 rewards.
+    Stop: 'b' is the best arm, with an error rate of at most 0.01; 29.11 nats of evidence in 120 rewards, 10.09 needed.
     """
     delta, sd = _check.within("delta", delta, 0, 1), _check.within("sd", sd, 0, math.inf)
     checked_family(family)

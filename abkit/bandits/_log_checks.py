@@ -29,7 +29,7 @@ def refuse_bad_rows(found: DecisionSums, query: DecisionQuery, bounds: tuple[flo
     if "gap target" in found.sums and query.by and not isinstance(query.target, str):
         _refuse_unknown_cells(found, query)
     refuse_gaps(gaps, n)
-    for name, rule in (("low", "above 0"), ("high", "at most 1")):
+    for name, rule in (("low", "above 0"), ("high", "at most 1, not a percentage")):
         if _sum(found, name):
             raise DataError(
                 f"`{query.propensity}` must be the probability with which the logged arm was chosen, {rule}; it is "
