@@ -110,7 +110,7 @@ class Replayed:
         rows = f"{self.matches:,} of {self.n:,} decisions match"
         if self.kept < self.n:
             rows += f"; {self.kept:,} were kept, so that arms are as if chosen uniformly"
-        lines = [f"{self.policy.kind}: {self.value:.4g} a decision{within}", f"  {rows}"]
+        lines = [f"{self.policy.kind} would have earned {self.value:.4g} a decision{within}.", f"  {rows}"]
         for row in self.arms():
             mean = "-" if row["mean"] is None else f"{row['mean']:.4g}"
             lines.append(f"  {_check.narrow(str(row['arm']), 24):<24}  {row['matches']:>9,}  {mean:>9}")
@@ -251,7 +251,7 @@ def _checked_state(policy: Policy[Any], state: object, seen: list[Arm]) -> State
 
 def _rewards(policy: Policy[Any], rewards: Array) -> Float64Array:
     if rewards.dtype != np.float64:
-        raise DataError(f"`reward` must hold numbers; got {rewards.dtype}.")
+        raise DataError(f"`reward` must hold numbers; got {_check.show(rewards[0])}.")
     if rewards.size:
         try:
             policy.check_reward(rewards)

@@ -238,7 +238,7 @@ def test_wrong_arguments_are_named() -> None:
 def test_it_prints_a_sentence() -> None:
     found = ab.bandits.replay(made(900, 1, [0.2, 0.3, 0.5]), ab.bandits.EpsilonGreedy(0.1))
     lines = str(found).splitlines()
-    assert lines[0].startswith("epsilon-greedy: 0.")
+    assert lines[0].startswith("epsilon-greedy would have earned 0.")
     assert " a decision, 95% interval 0." in lines[0]
     assert lines[1].endswith(f"of 900 decisions match; {found.kept} were kept, so that arms are as if chosen uniformly")
     assert repr(found) == f"Replayed(epsilon-greedy, value={found.value:.6g}, matches={found.matches}, n=900)"
