@@ -16,7 +16,7 @@ from abkit.posterior import Beta, Gamma, Normal
 #: Tries at once, and how often; about one in a hundred succeeds where the odds are 1e-300.
 _TRIES, _ROUNDS = 16, 100
 NOBODY = -1
-#: Probabilities below 1e-300 are taken as that: below the first, those of all rivals; above the second, none that counts.
+#: Probabilities below 1e-300 are taken as that: below the first all rivals' are, above the second none that counts.
 _FLOORED, _FREE = -700.0, -600.0
 
 
