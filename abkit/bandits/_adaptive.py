@@ -7,7 +7,6 @@ log (score the whole log with `stable_rows` and cut, since a stretch is scored w
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,9 @@ from abkit.inference._mean_effect import MeanEffect
 from abkit.suffstats import CoMoments
 
 #: What a decision says of one arm. `value` is weight x score and its mean over that of `weight` the estimate; `square`
-#: and `cube` are powers of what the reward added to it; `pulls` counts, and `spread` is what adds up to the squared
+#: is that of what the reward added to it; `pulls` counts, and `spread` is what adds up to the squared
 #: deviations of the arm's own rewards from their mean; `share` is weight squared over propensity.
-PARTS = ("value", "weight", "square", "cube", "pulls", "spread", "share")
+PARTS = ("value", "weight", "square", "pulls", "spread", "share")
 #: Rewards with the variance of all arms that each arm's variance is given beside its own.
 BORROWED = 2
 FEWEST_PULLS = 2
@@ -91,7 +90,7 @@ def score(chosen: Chosen, reward: Float64Array, propensity: Float64Array, weight
     off = np.where(chosen, reward - guess, 0.0)
     possible = np.where(propensity > 0, propensity, 1.0)
     gain = weight / possible * off
-    parts = (weight * guess + gain, weight, gain**2, gain**3, chosen, off * off * (before / (before + 1)))
+    parts = (weight * guess + gain, weight, gain**2, chosen, off * off * (before / (before + 1)))
     return np.stack([*parts, weight * (weight / possible)], axis=1)
 
 
@@ -176,13 +175,6 @@ def adaptive_caution(pulls: float, df: float) -> str | None:
 def pulls_of(moments: CoMoments) -> Float64Array:
     """How often each arm was chosen."""
     return np.rint(np.asarray(moments.n)[..., None] * _part(moments, "pulls"))
-
-
-def skewness_of(moments: CoMoments) -> float:
-    """Third cumulant of treatment less control over the cube of its standard error, as the rewards show it."""
-    n, weight = float(np.asarray(moments.n)), _part(moments, "weight")
-    squares, cubes = float((_part(moments, "square") / weight**2).sum()), _part(moments, "cube") / weight**3
-    return float(cubes[1] - cubes[0]) / math.sqrt(squares) / squares / math.sqrt(n) if squares > 0 else 0.0
 
 
 def _realised(moments: CoMoments, values: Float64Array, weight: Float64Array) -> Float64Array:

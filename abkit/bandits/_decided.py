@@ -149,7 +149,6 @@ class _Decisions:
             "value": weight * guess + gain,
             "weight": weight,
             "square": gain**2,
-            "cube": gain**3,
             "pulls": chosen.astype(np.float64),
             "spread": np.where(chosen, (value - means[:, None]) ** 2, 0.0),
             "share": weight * share,

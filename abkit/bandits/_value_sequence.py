@@ -12,6 +12,7 @@ import numpy as np
 from abkit import _check
 from abkit._check import Float64Array
 from abkit.adapters._bandit_log import read_decisions
+from abkit.adapters._bandit_query import Cell, Table
 from abkit.bandits._index import checked_bounds
 from abkit.bandits._target import TOLERANCE, Columns, read_model, read_target, with_arrays
 from abkit.errors import DataError
@@ -233,6 +234,7 @@ class _Rows:
 
 
 def _read(log: object, columns: Columns, target: Any, model: Any, propensities: Mapping[Any, str] | None) -> _Rows:
+    """The rows in order, with what the target says of each; for "dr" of every arm."""
     table, target, model = with_arrays(log, columns, target, model)
     wanted, predicted = read_target(target, table, columns), read_model(model, columns)
     of_arm = {label_name(arm): name for arm, name in (propensities or {}).items()}
@@ -245,37 +247,52 @@ def _read(log: object, columns: Columns, target: Any, model: Any, propensities: 
     known = list(of_arm) or sorted(set(arms))
     if not set(arms) <= set(known):
         raise DataError(f"`propensities` must name every arm; it lacks {sorted(set(arms) - set(known))}.")
-    place = _inverse(arms, known)
-    e = rows[cast("str", columns.propensity)]
-    if not np.all((e > 0) & (e <= 1)):
-        bad = int(np.count_nonzero(~((e > 0) & (e <= 1))))
-        raise DataError(
-            f"`{columns.propensity}` must be the probability with which the logged arm was chosen, above 0 and at most "
-            f"1; it is not in {bad:,} of {len(e):,} rows."
-        )
+    place, e = _inverse(arms, known), _propensities(rows, columns)
     if isinstance(wanted, str):
         if of_arm:
             raise ValueError("`target` must have the probability of every arm for 'dr'; one column has one arm's.")
         return _checked(_Rows(rows[columns.reward], rows[wanted] / e, place, None, None, None, None), rows[wanted], e)
-    table_ = {(): dict.fromkeys(known, 1 / len(known))} if isinstance(wanted, float) else wanted
-    unknown = sorted({arm for a in table_.values() for arm, p in a.items() if p} - set(known))
-    if unknown:
-        raise DataError(f"`target` chooses arms of which the log has no row: {', '.join(unknown)}.")
-    shares = _matrix(table_, rows, cells, known, len(e), "target")
-    if not np.all(np.abs(shares.sum(axis=1) - 1) <= TOLERANCE) or shares.min() < 0:
-        raise DataError("`target` must have probabilities that make 1 together in every row.")
+    shares = _shares(wanted, rows, cells, known, len(e))
     own = shares[np.arange(len(e)), place]
     found = _checked(_Rows(rows[columns.reward], own / e, place, None, None, None, None), own, e)
     if not of_arm:
         return found
-    logged = np.stack([rows[name] for name in of_arm.values()], axis=1)
-    if not np.all(np.abs(logged[np.arange(len(e)), place] - e) <= TOLERANCE):
+    weights = _weights(np.stack([rows[name] for name in of_arm.values()], axis=1), shares, place, e)
+    q = None if predicted is None else _matrix(predicted, rows, cells, known, len(e), "model")
+    return replace(found, shares=shares, weights=weights, model=q)
+
+
+def _propensities(rows: Mapping[str, Any], columns: Columns) -> Float64Array:
+    """Those of the logged arms."""
+    e = np.asarray(rows[cast("str", columns.propensity)])
+    bad = int(np.count_nonzero(~((e > 0) & (e <= 1))))
+    if bad:
+        raise DataError(
+            f"`{columns.propensity}` must be the probability with which the logged arm was chosen, above 0 and at most "
+            f"1; it is not in {bad:,} of {len(e):,} rows."
+        )
+    return e
+
+
+def _shares(target: Table | float, rows: dict[str, Any], cells: list[Cell], arms: list[str], n: int) -> Float64Array:
+    """The target's probability of every arm in each row."""
+    table = {(): dict.fromkeys(arms, 1 / len(arms))} if isinstance(target, float) else target
+    unknown = sorted({arm for a in table.values() for arm, p in a.items() if p} - set(arms))
+    if unknown:
+        raise DataError(f"`target` chooses arms of which the log has no row: {', '.join(unknown)}.")
+    shares = _matrix(table, rows, cells, arms, n, "target")
+    if not np.all(np.abs(shares.sum(axis=1) - 1) <= TOLERANCE) or shares.min() < 0:
+        raise DataError("`target` must have probabilities that make 1 together in every row.")
+    return shares
+
+
+def _weights(logged: Float64Array, shares: Float64Array, place: IntArray, own: Float64Array) -> Float64Array:
+    """The weight of every arm in each row, whether it was chosen or not."""
+    if not np.all(np.abs(logged[np.arange(len(own)), place] - own) <= TOLERANCE):
         raise DataError("`propensities` must have the logged arm's propensity in its own column; they differ.")
     if np.any((logged <= 0) & (shares > 0)):
         raise DataError("`propensities` must be above 0 wherever the target has a chance to choose the arm.")
-    weights = shares / np.where(logged > 0, logged, 1.0)
-    q = None if predicted is None else _matrix(predicted, rows, cells, known, len(e), "model")
-    return _Rows(rows[columns.reward], own / e, place, shares, weights, q, found.caution)
+    return np.asarray(shares / np.where(logged > 0, logged, 1.0))
 
 
 def _checked(rows: _Rows, share: Float64Array, propensity: Float64Array) -> _Rows:
@@ -299,9 +316,7 @@ def _inverse(values: list[str], known: list[str]) -> IntArray:
     return np.array([places[value] for value in values], dtype=np.intp)
 
 
-def _matrix(
-    table: Any, rows: dict[str, Any], cells: list[tuple[str, ...]], arms: list[str], n: int, name: str
-) -> Float64Array:
+def _matrix(table: Any, rows: dict[str, Any], cells: list[Cell], arms: list[str], n: int, name: str) -> Float64Array:
     """One row a decision, one column an arm."""
     missing = 0.0 if name == "target" else None
     result = np.empty((n, len(arms)))
