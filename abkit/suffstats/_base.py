@@ -47,7 +47,11 @@ class Statistics:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` wrote."""
-        return cls.from_dict(json.loads(text, parse_constant=_refuse_constant))
+        try:
+            data = json.loads(text, parse_constant=_refuse_constant)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"`text` must be JSON; got {_check.show(text)}: {error}.") from None
+        return cls.from_dict(data)
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
