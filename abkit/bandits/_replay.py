@@ -29,6 +29,10 @@ CLOSED = (IndexPolicy, EpsilonGreedy, Softmax, Exp3)
 ROUNDING = 1e-6
 #: A log with counts that differ so much has not chosen its arms uniformly.
 NOT_UNIFORM = 1e-6
+#: Standard errors by which the mean inverse propensity may fall short of the number of arms.
+LARGEST_LACK = 6.0
+#: Of a smaller propensity the inverse squared is no number.
+SMALLEST = 1e-150
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,6 +273,7 @@ def _uniform(places: IntArray, arms: int, shares: Array | None, rng: np.random.G
     if shares.dtype != np.float64 or not (shares.min() > 0 and shares.max() <= 1):
         worst = shares.min() if shares.dtype == np.float64 and not shares.min() > 0 else shares.max()
         raise DataError(f"`propensity` must be probabilities, above 0 and at most 1; got {_check.show(worst)}.")
+    _refuse_certain(shares, arms)
     least = float(shares.min())
     if float(shares.max()) > least * (1 + ROUNDING):
         return every[rng.random(len(every)) * shares < least]
@@ -278,6 +283,18 @@ def _uniform(places: IntArray, arms: int, shares: Array | None, rng: np.random.G
             "policy that leaves nothing to chance cannot be replayed."
         )
     return every
+
+
+def _refuse_certain(shares: Array, arms: int) -> None:
+    """Propensities by which some arm had no chance in many rows: 1 / p of the chosen arm is else `arms` on average."""
+    inverse = 1 / np.maximum(shares, SMALLEST)
+    mean, noise = float(inverse.mean()), float(inverse.std()) / math.sqrt(len(inverse))
+    if noise > 0 and mean < arms - LARGEST_LACK * noise:
+        raise DataError(
+            f"`propensity` must leave each of {arms} arms a chance in every row, so that its inverse is {arms} on "
+            f"average; it is {mean:.3g}. The log of a policy that leaves little to chance cannot be replayed; use "
+            "`evaluate`, or log with a floor (WithFloor)."
+        )
 
 
 def _refuse_uneven(counts: IntArray) -> None:

@@ -242,3 +242,11 @@ def test_it_prints_a_sentence() -> None:
     assert " a decision, 95% interval 0." in lines[0]
     assert lines[1].endswith(f"of 900 decisions match; {found.kept} were kept, so that arms are as if chosen uniformly")
     assert repr(found) == f"Replayed(epsilon-greedy, value={found.value:.6g}, matches={found.matches}, n=900)"
+
+
+def test_the_log_of_a_policy_with_a_few_ties_is_refused() -> None:
+    rng = np.random.default_rng(3)
+    log = {"arm": ["a", "b", "a"] + ["b"] * 400, "reward": rng.integers(2, size=403)}
+    log["propensity"] = [0.5, 0.5, 0.5] + [1.0] * 400
+    with pytest.raises(DataError, match=r"a chance in every row.*2 on average; it is 1\.01"):
+        ab.bandits.replay(log, ab.bandits.EpsilonGreedy(0.1))
