@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import betainc, betaincc, betainccinv, betaincinv, expit, log_expit, logit
+from scipy.special import betainc, betaincc, betainccinv, betaincinv, betaln, expit, log_expit, logit
 
 from abkit._check import Float64Array
 from abkit.posterior._posterior import Posterior
@@ -63,7 +63,12 @@ class Beta(Posterior):
 
     def ppf(self, q: Any) -> Float64Array:
         """The value below which the probability is q."""
-        return np.asarray(betaincinv(self.a, self.b, q))
+        found: Float64Array = np.asarray(betaincinv(self.a, self.b, q), dtype=np.float64)
+        if not np.isnan(found).any():
+            return found
+        with np.errstate(divide="ignore", invalid="ignore"):  # so near 0 the density is a power
+            near = np.exp((np.log(q) + np.log(self.a) + betaln(self.a, self.b)) / self.a)
+        return np.where(np.isnan(found), near, found)
 
     def isf(self, q: Any) -> Float64Array:
         """The value above which the probability is q."""
