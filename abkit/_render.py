@@ -80,6 +80,11 @@ def adaptive_notes(report: Report) -> Iterator[str]:
         "not concluded here: effects that change over time (the estimate is an average over the decisions), and "
         "outcomes that were still to come when the log was written"
     )
+    if repeated := report.statistics.decided.repeated:
+        yield (
+            f"{repeated:,} decisions equal another one in time, variant, propensities and outcomes: if they are "
+            "copies, all intervals are too short; name in `key` what tells decisions apart"
+        )
 
 
 def audit_notes(report: Report) -> Iterator[str]:

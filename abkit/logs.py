@@ -259,7 +259,8 @@ class Decided:
 
     A text in place of a contrast says why there is none. `gaps` are by metric how many decisions have no value, and the
     p-value of that having nothing to do with the variant. `impossible`
-    counts decisions by what is wrong with their propensities; they are left out.
+    counts decisions by what is wrong with their propensities; they are left out. `repeated` counts those that may be
+    copies of another.
     """
 
     contrasts: dict[tuple[str, str], Contrast | str]
@@ -267,6 +268,7 @@ class Decided:
     choices: dict[str, Choices]
     decisions: int
     impossible: dict[str, int]
+    repeated: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def adaptive_statistics(rows: DecisionRows, request: Request, counts: Mapping[st
     impossible = {reason: int(found.sum()) for reason, found in wrong.items() if found.any()}
     if strangers := rows.audit.units_in_unknown_variants:
         impossible["of a variant without a propensity"] = strangers
-    decided = Decided(contrasts, gaps, _choices(decisions), len(rows.arm) + strangers, impossible)
+    decided = Decided(contrasts, gaps, _choices(decisions), len(rows.arm) + strangers, impossible, _repeated(rows))
     return LogStatistics(groups, rows.audit, decided=decided)
 
 
@@ -189,6 +189,20 @@ def _impossible(rows: DecisionRows) -> dict[str, Flags]:
         found[reason] = here & ~before
         before = before | here
     return found
+
+
+def _repeated(rows: DecisionRows) -> int:
+    """Decisions beyond the first of their time, where most times with several have the same one again and again."""
+    values = np.vstack([rows.arm, rows.propensities, *rows.outcomes.values()])
+    differ = np.zeros(int(rows.batch[-1]) + 1 if rows.batch.size else 0, dtype=bool)
+    apart = (values[:, 1:] != values[:, :-1]) & ~(np.isnan(values[:, 1:]) & np.isnan(values[:, :-1]))
+    inside = rows.batch[1:] == rows.batch[:-1]
+    differ[rows.batch[1:][inside & apart.any(axis=0)]] = True
+    several = np.bincount(rows.batch, minlength=differ.size) > 1
+    copied = several & ~differ
+    if 2 * np.count_nonzero(copied) <= np.count_nonzero(several):
+        return 0
+    return int(np.count_nonzero(copied[rows.batch])) - int(np.count_nonzero(copied))
 
 
 def _choices(decisions: _Decisions) -> dict[str, Choices]:

@@ -324,3 +324,10 @@ def test_reading_keeps_what_it_read() -> None:
     rows = read_decided(WIN, PLAN.request())
     assert rows.arms == ("a", "b")
     assert np.array_equal(rows.outcomes["reward"], WIN.reward)
+
+
+def test_copies_of_decisions_are_noted() -> None:
+    copies = WIN[WIN["reward"] > 0.5]
+    for log, said in ((WIN, 0), (pd.concat([WIN, copies]), len(copies)), (WIN.assign(t=WIN["t"] // 10), 0)):
+        notes = [note for note in ab.decide(PLAN, log).notes if "equal another one" in note]
+        assert [note.split(" ")[0] for note in notes] == ([f"{said:,}"] if said else [])
