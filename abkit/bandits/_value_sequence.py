@@ -92,7 +92,8 @@ def value_sequence(  # noqa: PLR0913 - the columns of a log have names
     psi(b) = -log(1 - b) - b, past = min(mean xi before, 1 / (k + 1)) and bet = min(1/2, sqrt(2 log(1 / alpha) /
     (var t log(1 + t)))), all made of earlier rows. The upper end is that of 1 - r, mirrored; two sides share alpha. No
     weight need be bounded, and the logging policy may learn; each row's value must be the same. Rare large weights
-    make the upper end weak: there it says little where the log says little. A wrong propensity is not noticed.
+    make the upper end weak: there it says little where the log says little. Of wrong propensities `caution` sees only
+    those that make the mean weight other than 1.
 
     References
     ----------
