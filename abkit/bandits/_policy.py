@@ -278,8 +278,10 @@ class IndexPolicy(MeanPolicy):
 def largest(scores: Float64Array, rng: np.random.Generator) -> IntArray:
     """Where the largest score is along the first axis; any of them where several are equal."""
     if scores.ndim == 1:
-        ties = np.flatnonzero(scores == scores.max())
-        return np.asarray(ties[0] if ties.size == 1 else ties[rng.integers(ties.size)])
+        best = scores.argmax()
+        ties = scores == scores[best]
+        several = ties.nonzero()[0] if np.count_nonzero(ties) > 1 else None
+        return np.asarray(best if several is None else several[rng.integers(several.size)])
     ties = scores == scores.max(axis=0)
     place: IntArray = ties.argmax(axis=0)
     if np.count_nonzero(ties) > place.size:

@@ -29,8 +29,8 @@ _POSITIVE = {"a", "b", "sd"}
 _FREE = {"mean"}
 #: What an IPS weight may at most be divided by.
 SMALLEST = 1e-300
-#: Draws are doubled so often, to 31 in all: then another arm wins less than one in ten.
-_REDRAWS = 5
+#: 31 draws in all: after them another arm wins less than one in ten. One run takes them in fewer steps.
+_REDRAWS, _REDRAWS_OF_ONE = (1, 2, 4, 8, 16), (7, 24)
 _PAIR = 2
 _DEGREES = 2
 
@@ -211,8 +211,8 @@ class TopTwoThompson(_Conjugate):
         if len(state.arms) == _PAIR:
             leader[open_] = 1 - leader[open_]
             return leader.reshape(first.shape)
-        for power in range(_REDRAWS):
-            open_ = self._redrawn(flat, leader, open_, 2**power, rng)
+        for times in _REDRAWS if first.ndim else _REDRAWS_OF_ONE:
+            open_ = self._redrawn(flat, leader, open_, times, rng)
             if not open_.size:
                 return leader.reshape(first.shape)
         some, others = _of_runs(flat, open_), np.full(open_.size, NOBODY, dtype=np.intp)
@@ -315,7 +315,7 @@ def checked_prior(family: str, prior: object) -> tuple[float, ...]:
 
 def check_family_reward(family: str, reward: Float64Array) -> None:
     """Refuse rewards that a family cannot give."""
-    low, high = float(reward.min()), float(reward.max())
+    low, high = (reward.item(),) * 2 if reward.size == 1 else (float(reward.min()), float(reward.max()))
     if family == "bernoulli" and not (low >= 0 and high <= 1):
         raise ValueError(
             f"`reward` must be 0 or 1, or between; got {low if not low >= 0 else high:g}. "
