@@ -35,7 +35,7 @@ demo: $(VENV)/.core  ## two experiments from log to verdict
 	$(BIN)/abkit demo
 
 test: $(VENV)/.test  ## everything that needs no server: tests, docstrings, guides
-	$(BIN)/python -m pytest -n auto -m "not postgres and not spark and not calibration"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not postgres and not spark and not calibration"
 	$(BIN)/python -m pytest --quiet --doctest-modules abkit
 	$(BIN)/python -m pytest --quiet --doctest-glob='*.md' README.md docs
 
