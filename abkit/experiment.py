@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from abkit import _check
 from abkit.errors import PlanError
 from abkit.logs import Decisions, Request, label_name
-from abkit.metrics import Metric, checked_propensity
+from abkit.metrics import Metric, checked_metrics, checked_propensity
 from abkit.sequential import KINDS as MONITORS
 from abkit.sequential import FixedHorizon, Look, Monitor
 from abkit.types import ASSIGNMENTS, MISSING, ROWS, Assignment, Missing
@@ -126,7 +126,7 @@ class Experiment:
         _check.choice("assignment", self.assignment, ASSIGNMENTS)
         values = {
             "control": _check.text("control", label_name(control)),
-            "metrics": _checked_metrics(self.metrics),
+            "metrics": checked_metrics(self.metrics),
             "segments": _check.names("segments", self.segments),
             "key": _check.names("key", self.key),
         }
@@ -382,18 +382,6 @@ class Experiment:
         if not weights[self.control] > 0:
             raise ValueError(f"`allocation.{self.control}` must be above 0: without a control nothing is compared.")
         return MappingProxyType(weights)
-
-
-def _checked_metrics(metrics: object) -> Mapping[str, Metric]:
-    if not isinstance(metrics, Mapping):
-        raise TypeError(f"`metrics` must map names to metrics; got {_check.show(metrics)}.")
-    if not metrics:
-        raise ValueError("`metrics` must have at least one metric.")
-    for name, metric in metrics.items():
-        _check.text("metrics", name)
-        if not isinstance(metric, Metric):
-            raise TypeError(f"`metrics.{name}` must be a metric such as Mean(...); got {_check.show(metric)}.")
-    return MappingProxyType(dict(metrics))
 
 
 def as_experiment(plan: object) -> Experiment:

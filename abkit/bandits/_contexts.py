@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -44,9 +45,9 @@ class _Coefficients(Environment):
         average = np.eye(self.dimension)[0]
         return self.mean_of(np.asarray(self._array @ (average if context is None else context).T))
 
+    @abstractmethod
     def mean_of(self, score: Float64Array) -> Float64Array:
         """The expected reward at a linear score."""
-        raise NotImplementedError
 
     @cached_property
     def _array(self) -> Float64Array:

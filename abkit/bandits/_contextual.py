@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,9 +23,9 @@ class Contextual(Policy[S]):
 
     dimension: int
 
+    @abstractmethod
     def scores(self, state: S, context: Float64Array) -> tuple[Float64Array, Float64Array]:
         """Mean and standard deviation of each arm's score in this context, in each run."""
-        raise NotImplementedError
 
     def check_context(self, context: object) -> Float64Array:
         """One row of numbers, or one row an arm."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
@@ -18,7 +19,7 @@ from abkit.bandits._state import Arm, checked_arms
 LARGEST = 1e100
 
 
-class Environment:
+class Environment(ABC):
     """What the arms give. Subclasses are frozen dataclasses of their parameters; decisions are counted from 0.
 
     `expected` and `around` are what a policy does not see; `simulate` asks them.
@@ -50,13 +51,13 @@ class Environment:
         """What is known of decision `t` before it is made, one row a run."""
         return None
 
+    @abstractmethod
     def expected(self, t: int = 0, context: Float64Array | None = None) -> Float64Array:
         """The expected reward of each arm at decision `t`; given contexts, of each arm and run."""
-        raise NotImplementedError
 
+    @abstractmethod
     def around(self, means: Float64Array, t: int, rng: np.random.Generator) -> Float64Array:
         """A reward of decision `t` around each of these expected rewards."""
-        raise NotImplementedError
 
     def arrivals(self, t: int, runs: int, rng: np.random.Generator) -> int | IntArray:
         """Before which decision the rewards of decision `t` are known: of all runs, or of each."""

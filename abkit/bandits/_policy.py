@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import fields
@@ -64,7 +65,7 @@ class Choice:
         return f"Choice(arm={self.arm!r}, propensity={self.propensity:.6g})"
 
 
-class Policy(Generic[S]):
+class Policy(ABC, Generic[S]):
     """A rule that chooses arms. Subclasses are frozen dataclasses of its parameters and say five things.
 
     `empty`, `pick`, `probabilities`, `absorb` and `check_reward` work on arrays with the arms along the first axis, and
@@ -84,23 +85,23 @@ class Policy(Generic[S]):
         if "kind" in cls.__dict__:
             Policy.kinds[cls.kind] = cls
 
+    @abstractmethod
     def empty(self, arms: tuple[Arm, ...], runs: tuple[int, ...] = ()) -> S:
         """What is known before any reward."""
-        raise NotImplementedError
 
+    @abstractmethod
     def pick(self, state: S, rng: np.random.Generator, context: Float64Array | None = None) -> IntArray:
         """The place of the arm to choose, in each run."""
-        raise NotImplementedError
 
+    @abstractmethod
     def probabilities(self, state: S, context: Float64Array | None = None) -> Float64Array:
         """The probability of each arm, in each run."""
-        raise NotImplementedError
 
+    @abstractmethod
     def absorb(
         self, state: S, place: Any, reward: Any, propensity: Any = None, context: Float64Array | None = None
     ) -> None:
         """Learn rewards in place; `place` counts through the arrays as through one line."""
-        raise NotImplementedError
 
     def check_reward(self, reward: Float64Array) -> None:
         """Refuse rewards that the policy is not made for."""
@@ -262,9 +263,9 @@ class IndexPolicy(MeanPolicy):
 
     randomised: ClassVar[bool] = False
 
+    @abstractmethod
     def index(self, state: MeanState) -> Float64Array:
         """The index of each arm that was pulled, and infinity of one that was not."""
-        raise NotImplementedError
 
     def pick(self, state: MeanState, rng: np.random.Generator, context: Float64Array | None = None) -> IntArray:
         """The place of the arm to choose, in each run."""

@@ -3,6 +3,7 @@
 from abkit.metrics._adaptive import checked_propensity as checked_propensity
 from abkit.metrics._mean import Mean as Mean
 from abkit.metrics._metric import Metric as Metric
+from abkit.metrics._metric import checked_metrics as checked_metrics
 from abkit.metrics._paired import Paired as Paired
 from abkit.metrics._paired import shares_of_pairs as shares_of_pairs
 from abkit.metrics._proportion import Proportion as Proportion

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 from abkit import _check
@@ -247,3 +248,16 @@ def checked_cap(name: str, cap: object) -> None:
     """A cap must be a `Cap`, so that it is plain whether a number is a quantile or a value."""
     if cap is not None and not isinstance(cap, Cap):
         raise TypeError(f"`{name}` must be Cap(quantile=...) or Cap(value=...); got {_check.show(cap)}.")
+
+
+def checked_metrics(metrics: object) -> Mapping[str, Metric]:
+    """Metrics by their names, which nobody can change any more."""
+    if not isinstance(metrics, Mapping):
+        raise TypeError(f"`metrics` must map names to metrics; got {_check.show(metrics)}.")
+    if not metrics:
+        raise ValueError("`metrics` must have at least one metric.")
+    for name, metric in metrics.items():
+        _check.text("metrics", name)
+        if not isinstance(metric, Metric):
+            raise TypeError(f"`metrics.{name}` must be a metric such as Mean(...); got {_check.show(metric)}.")
+    return MappingProxyType(dict(metrics))

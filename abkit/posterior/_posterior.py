@@ -7,6 +7,7 @@ times its peak, and the deviance is computed without cancellation for any number
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,49 +15,49 @@ import numpy as np
 from abkit._check import Float64Array
 
 
-class Posterior:
+class Posterior(ABC):
     """What every posterior can be asked; each family says the rest on its own scale."""
 
     #: The smallest and the largest value that there can be.
     support: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
 
+    @abstractmethod
     def sample(self, rng: np.random.Generator) -> Float64Array:
         """One draw of each."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cdf(self, x: Any) -> Float64Array:
         """P(value <= x)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sf(self, x: Any) -> Float64Array:
         """P(value > x), with all its digits where it is small."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ppf(self, q: Any) -> Float64Array:
         """The value below which the probability is q."""
-        raise NotImplementedError
 
+    @abstractmethod
     def isf(self, q: Any) -> Float64Array:
         """The value above which the probability is q."""
-        raise NotImplementedError
 
+    @abstractmethod
     def logpdf(self, x: Any) -> Float64Array:
         """The logarithm of the density at x."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def mean(self) -> Float64Array:
         """The mean of each."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def shape(self) -> tuple[int, ...]:
         """The shape of the arrays."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take(self, rows: Any) -> Any:
         """The same family with parameters of another shape, as `rows` makes them of each array."""
-        raise NotImplementedError
 
     def scale_of(self, x: Any) -> Any:
         """From a value to the scale of the quadrature."""
@@ -70,21 +71,21 @@ class Posterior:
         """How fast the value grows along that scale."""
         return np.ones_like(y)
 
+    @abstractmethod
     def log_peak(self) -> Float64Array:
         """The logarithm of the density on that scale where its deviance is 0."""
-        raise NotImplementedError
 
+    @abstractmethod
     def deviance(self, y: Any) -> Float64Array:
         """How far below its peak the log density on that scale is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def side(self, y: Any) -> Any:
         """Whether y is above the peak, as 1 or -1."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reached(self, root: Any) -> Float64Array:
         """Where the deviance is root^2 / 2, above the peak for a positive root."""
-        raise NotImplementedError
 
     def grading(self, y: Any) -> Any:
         """How many panels there must be up to y because of what happens off the real line; rising."""
