@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from abkit._lazy import attach
 
 if TYPE_CHECKING:
+    from abkit import audit as audit
     from abkit import bandits as bandits
+    from abkit import hooks as hooks
     from abkit import power as power
     from abkit import simulate as simulate
     from abkit._sets import HalfLines as HalfLines
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from abkit.adapters._checkpoints import Checkpoints as Checkpoints
     from abkit.decision import Decision as Decision
     from abkit.decision import Reason as Reason
+    from abkit.decision import State as State
     from abkit.decision import decide as decide
     from abkit.errors import AbkitError as AbkitError
     from abkit.errors import AccuracyWarning as AccuracyWarning
@@ -67,6 +70,11 @@ if TYPE_CHECKING:
     from abkit.replay import Replay as Replay
     from abkit.replay import aa_replay as aa_replay
     from abkit.report import Report as Report
+    from abkit.rule import AllOf as AllOf
+    from abkit.rule import AnyOf as AnyOf
+    from abkit.rule import Costs as Costs
+    from abkit.rule import Rule as Rule
+    from abkit.rule import Timing as Timing
     from abkit.sequential import AnytimeValid as AnytimeValid
     from abkit.sequential import CdfBand as CdfBand
     from abkit.sequential import CombinationResult as CombinationResult
@@ -94,6 +102,17 @@ if TYPE_CHECKING:
     from abkit.sequential import p_to_e as p_to_e
     from abkit.sequential import reestimate as reestimate
     from abkit.sequential import srm_sequence as srm_sequence
+    from abkit.source import Source as Source
+    from abkit.strategies import ABTest as ABTest
+    from abkit.strategies import Bandit as Bandit
+    from abkit.strategies import BlueGreen as BlueGreen
+    from abkit.strategies import Canary as Canary
+    from abkit.strategies import FeatureFlag as FeatureFlag
+    from abkit.strategies import Recreate as Recreate
+    from abkit.strategies import Rolling as Rolling
+    from abkit.strategies import Shadow as Shadow
+    from abkit.strategies import Stage as Stage
+    from abkit.strategies import Strategy as Strategy
     from abkit.suffstats import CoMoments as CoMoments
     from abkit.suffstats import Counts as Counts
     from abkit.suffstats import Events as Events
@@ -110,7 +129,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "abkit.adapters._checkpoints": ("Checkpoints",),
-    "abkit.decision": ("Decision", "Reason", "decide"),
+    "abkit.decision": ("Decision", "Reason", "State", "decide"),
     "abkit.errors": ("AbkitError", "AccuracyWarning", "DataError", "MissingDependencyError", "PlanError"),
     "abkit._sets": ("HalfLines", "Interval", "NoInterval", "WholeLine"),
     "abkit.evidence": ("TestResult",),
@@ -148,6 +167,7 @@ _HOMES = {
     "abkit.metrics": ("Count", "Mean", "Metric", "Paired", "Proportion", "Quantile", "Rate", "Ratio", "Trend"),
     "abkit.replay": ("Replay", "aa_replay"),
     "abkit.report": ("Report",),
+    "abkit.rule": ("AllOf", "AnyOf", "Costs", "Rule", "Timing"),
     "abkit.sequential": (
         "AnytimeValid",
         "CdfBand",
@@ -177,11 +197,24 @@ _HOMES = {
         "reestimate",
         "srm_sequence",
     ),
+    "abkit.source": ("Source",),
+    "abkit.strategies": (
+        "ABTest",
+        "Bandit",
+        "BlueGreen",
+        "Canary",
+        "FeatureFlag",
+        "Recreate",
+        "Rolling",
+        "Shadow",
+        "Stage",
+        "Strategy",
+    ),
     "abkit.suffstats": ("CoMoments", "Counts", "Events", "Histogram", "Moments", "PairedCounts"),
     "abkit.trajectory": ("Trajectory",),
     "abkit.types": ("ROWS", "Cap", "Sum", "relative"),
 }
-_MODULES = ("bandits", "power", "simulate")
+_MODULES = ("audit", "bandits", "hooks", "power", "simulate")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [*sorted(_HOME_OF), *_MODULES, "__version__"]  # noqa: PLE0604 - the names are text

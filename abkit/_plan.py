@@ -13,8 +13,12 @@ from abkit.experiment import Experiment, Quality
 from abkit.logs import label_name
 from abkit.metrics import KINDS as METRICS
 from abkit.metrics import Metric
+from abkit.rule import AllOf, AnyOf, Costs, Node, Rule, Timing
 from abkit.sequential import KINDS as MONITORS
 from abkit.sequential import Monitor
+from abkit.source import Source
+from abkit.strategies import KINDS as STRATEGIES
+from abkit.strategies import Stage, Strategy
 from abkit.types import Cap, Relative, Sum
 
 SCHEMA = "abkit.plan/1"
@@ -38,6 +42,10 @@ def read_plan(data: object) -> Experiment:
                 for name, metric in _mapping(value, "`metrics`").items()
             },
             "monitor": lambda value: _kind(MONITORS, value, "monitor", {}),
+            "strategy": _read_strategy,
+            "timing": lambda value: _build(Timing, _mapping(value, "`timing`"), "timing", {}),
+            "rule": lambda value: _build(Rule, _mapping(value, "`rule`"), "rule", _RULE_FIELDS),
+            "log": lambda value: None if value is None else _build(Source, _mapping(value, "`log`"), "log", {}),
             "quality": lambda value: _build(Quality, _mapping(value, "`quality`"), "quality", {}),
         },
     )
@@ -48,10 +56,45 @@ def write_plan(experiment: Experiment) -> dict[str, Any]:
     plain = {field.name: getattr(experiment, field.name) for field in fields(experiment)}
     plain["metrics"] = {name: _write_kind(metric) for name, metric in experiment.metrics.items()}
     plain["monitor"] = _write_kind(experiment.monitor)
-    plain["quality"] = _write(experiment.quality)
+    plain["strategy"] = _write_kind(experiment.strategy)
+    for name in ("quality", "timing", "rule", "log"):
+        plain[name] = None if plain[name] is None else _write(plain[name])
     for name in ("allocation", "propensity"):
         plain[name] = dict(plain[name]) if isinstance(plain[name], Mapping) else plain[name]
     return {"schema": SCHEMA, **{name: _plain(value) for name, value in plain.items()}}
+
+
+def _read_strategy(value: object) -> Strategy:
+    """A strategy with its own fields, or only its kind."""
+    given = {"kind": value} if isinstance(value, str) else value
+    return _kind(STRATEGIES, given, "strategy", {"stages": _read_stages})
+
+
+def _read_stages(value: object) -> object:
+    if not isinstance(value, (list, tuple)):
+        return value
+    return [
+        _build(Stage, item, f"strategy.stages.{i}", {}) if isinstance(item, Mapping) else item
+        for i, item in enumerate(value, 1)
+    ]
+
+
+def _read_node(value: object) -> Node | None:
+    """A tree: a metric's name, or all: [...] or any: [...] of nodes."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Mapping) and len(value) == 1:
+        ((word, nodes),) = value.items()
+        if word in ("all", "any") and isinstance(nodes, (list, tuple)):
+            kind = AllOf if word == "all" else AnyOf
+            return kind(*(_read_node(node) for node in nodes))  # type: ignore[arg-type]
+    raise PlanError(f"`rule.promote` must be a metric, all: [...] or any: [...] of these; got {_check.show(value)}.")
+
+
+_RULE_FIELDS: dict[str, Callable[[Any], object]] = {
+    "promote": _read_node,
+    "costs": lambda value: None if value is None else _build(Costs, value, "rule.costs", {}),
+}
 
 
 def _read_size(name: str) -> Callable[[object], object]:
@@ -144,7 +187,7 @@ def _same(value: object) -> object:
     return value
 
 
-def _write_kind(value: Metric | Monitor) -> dict[str, Any]:
+def _write_kind(value: Metric | Monitor | Strategy) -> dict[str, Any]:
     return {"kind": value.kind, **_write(value)}
 
 
@@ -157,6 +200,10 @@ def _plain(value: Any) -> Any:
         return {"relative": value.value}
     if isinstance(value, Sum):
         return {"sum": value.column}
+    if isinstance(value, (AllOf, AnyOf)):
+        return {"all" if isinstance(value, AllOf) else "any": [_plain(node) for node in value.nodes]}
+    if isinstance(value, (Stage, Costs)):
+        return _write(value)
     if isinstance(value, Cap):
         return {name: item for name, item in _write(value).items() if item is not None}
     return [_plain(item) for item in value] if isinstance(value, tuple) else value

@@ -14,6 +14,8 @@ from abkit.experiment import Experiment
 from abkit.metrics import KINDS as METRICS
 from abkit.metrics import Metric
 from abkit.sequential import KINDS as MONITORS
+from abkit.strategies import KINDS as STRATEGIES
+from abkit.strategies import Stage, Strategy
 from abkit.types import Cap, Relative, Sum
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -25,6 +27,13 @@ def plan_schema() -> dict[str, Any]:
     schema["properties"] = {"schema": {"const": PLAN}, **schema["properties"]}
     # a control or a label may be written as a number or as true and false
     schema["properties"]["control"] = {"type": ["string", "integer", "boolean"]}
+    # what its strategy may say for it
+    for name in ("monitor", "assignment"):
+        schema["properties"][name] = {"anyOf": [schema["properties"][name], {"type": "null"}]}
+    schema["required"] = ["metrics"]
+    schema["anyOf"] = [{"required": ["unit", "variant", "control"]}, {"required": ["strategy"]}]
+    nodes = {"type": "array", "items": {"$ref": "#/$defs/node"}, "minItems": 1}
+    schema["$defs"] = {"node": {"oneOf": [{"type": "string"}, *(_of(word, nodes) for word in ("all", "any"))]}}
     return {"$schema": DIALECT, "title": PLAN, **schema}
 
 
@@ -47,6 +56,10 @@ def _object(cls: type, kind: str | None = None, *, complete: bool = False) -> di
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
+def _of(word: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": {word: schema}, "required": [word], "additionalProperties": False}
+
+
 def _special(name: str) -> dict[str, Any] | None:
     texts = {"type": "array", "items": {"type": "string"}}
     special: dict[str, dict[str, Any]] = {
@@ -57,6 +70,7 @@ def _special(name: str) -> dict[str, Any] | None:
                 {"type": "array", "items": {"anyOf": [{"type": "string"}, _schema(Sum)]}},
             ]
         },
+        "promote": {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]},
         "segments": {"anyOf": [{"type": "string"}, texts]},
         "key": {"anyOf": [{"type": "string"}, texts]},
     }
@@ -66,6 +80,8 @@ def _special(name: str) -> dict[str, Any] | None:
 def _schema(hint: Any, *, complete: bool = False) -> dict[str, Any]:
     if hint is Metric:
         return {"oneOf": [_object(cls, kind) for kind, cls in METRICS.items()]}
+    if hint is Strategy:
+        return {"oneOf": [{"enum": list(STRATEGIES)}, *(_object(cls, kind) for kind, cls in STRATEGIES.items())]}
     if hint in MONITORS.values():
         return {"oneOf": [_object(cls, kind) for kind, cls in MONITORS.items()]}
     if hint in _WRAPPED:
@@ -89,7 +105,7 @@ def _plain(hint: Any, *, complete: bool) -> dict[str, Any]:
 
 
 def _wrapper(name: str, kind: str) -> dict[str, Any]:
-    return {"type": "object", "properties": {name: {"type": kind}}, "required": [name], "additionalProperties": False}
+    return _of(name, {"type": kind})
 
 
 _WRAPPED: dict[Any, dict[str, Any]] = {
@@ -97,3 +113,4 @@ _WRAPPED: dict[Any, dict[str, Any]] = {
     Sum: _wrapper("sum", "string"),
     Cap: {"oneOf": [_wrapper("quantile", "number"), _wrapper("value", "number")]},
 }
+_WRAPPED[Stage] = {"anyOf": [{"type": "number"}, _object(Stage)]}

@@ -6,16 +6,26 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from abkit import _check
+from abkit._fields import (
+    check_given,
+    check_kinds,
+    check_pairs,
+    check_rule,
+    check_stages,
+    check_words,
+    checked_allocation,
+)
 from abkit.errors import PlanError
 from abkit.logs import Decisions, Request, label_name
 from abkit.metrics import Metric, checked_metrics, checked_propensity
-from abkit.sequential import KINDS as MONITORS
-from abkit.sequential import FixedHorizon, Look, Monitor
-from abkit.types import ASSIGNMENTS, MISSING, ROWS, Assignment, Missing
+from abkit.rule import Rule, Timing
+from abkit.sequential import Look, Monitor
+from abkit.source import Source
+from abkit.strategies import OBSERVATIONAL, ABTest, Design, Strategy
+from abkit.types import ROWS, Adjust, Assignment, Missing
 from abkit.types import Quality as Quality  # noqa: PLC0414 - it is part of a plan
 
 if TYPE_CHECKING:
@@ -25,11 +35,6 @@ if TYPE_CHECKING:
     from abkit.planning import Planning
     from abkit.report import Report
     from abkit.trajectory import Trajectory
-
-Adjust = Literal["holm", "none"]
-
-#: Below this, 1 - alpha has too few digits for a confidence level.
-SMALLEST_ALPHA = 1e-9
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,17 @@ class Experiment:
         a variant.
     order : str; adaptive plans only
         The column that says when each decision was made: times, dates or numbers.
+    strategy : Strategy
+        How the release reaches its users: `Shadow`, `ABTest` (the default), `Canary`, `BlueGreen`, `Bandit`,
+        `FeatureFlag`, `Rolling` or `Recreate`. It says the monitor and other fields that the plan leaves out.
+    time : str, optional
+        The column that says when a row was logged.
+    timing : Timing
+        When a verdict may come, and what happens if none does.
+    rule : Rule
+        What a promotion takes, how false rollbacks are bounded, and what verdicts cost.
+    log : Source, optional
+        Where the log lies.
 
     Raises
     ------
@@ -89,11 +105,11 @@ class Experiment:
     True
     """
 
-    unit: str
-    variant: str
-    control: str
-    metrics: Mapping[str, Metric]
-    monitor: Monitor = field(default_factory=FixedHorizon)
+    unit: str = ""
+    variant: str = ""
+    control: str = ""
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    monitor: Monitor = None  # type: ignore[assignment]  # until the strategy has said it
     allocation: Mapping[str, float] | None = None
     segments: str | Sequence[str] = ()
     exposure: str | None = None
@@ -101,31 +117,24 @@ class Experiment:
     missing: Missing = "error"
     adjust: Adjust = "holm"
     quality: Quality = field(default_factory=Quality)
-    assignment: Assignment = "randomised"
+    assignment: Assignment = None  # type: ignore[assignment]  # likewise
     propensity: str | Mapping[str, str] | None = None
     order: str | None = None
+    strategy: Strategy = field(default_factory=ABTest)
+    time: str | None = None
+    timing: Timing = field(default_factory=Timing)
+    rule: Rule = field(default_factory=Rule)
+    log: Source | None = None
 
     def __post_init__(self) -> None:
-        _check.text("unit", self.unit)
-        _check.text("variant", self.variant)
-        if self.unit == self.variant:
-            raise ValueError(f"`variant` must be another column than `unit`; got {self.unit!r} twice.")
-        control: object = self.control
-        if not isinstance(control, (str, int)):
-            raise TypeError(f"`control` must be the name of a variant; got {_check.show(control)}.")
-        if self.exposure is not None:
-            _check.text("exposure", self.exposure)
-        if not isinstance(self.monitor, tuple(MONITORS.values())):
-            raise TypeError(f"`monitor` must be a monitor such as FixedHorizon(); got {_check.show(self.monitor)}.")
-        if not isinstance(self.quality, Quality):
-            raise TypeError(f"`quality` must be Quality(...); got {_check.show(self.quality)}.")
-        if not self.monitor.alpha >= SMALLEST_ALPHA:
-            raise ValueError(f"`monitor.alpha` must be at least {SMALLEST_ALPHA:g}; got {self.monitor.alpha:g}.")
-        _check.choice("missing", self.missing, MISSING)
-        _check.choice("adjust", self.adjust, ("holm", "none"))
-        _check.choice("assignment", self.assignment, ASSIGNMENTS)
+        check_kinds(self)
+        for name, value in {"assignment": "randomised", **self.strategy.preset()}.items():
+            if getattr(self, name) in (None, ""):
+                object.__setattr__(self, name, value)
+        check_given(self)
+        check_words(self)
         values = {
-            "control": _check.text("control", label_name(control)),
+            "control": _check.text("control", label_name(self.control)),
             "metrics": checked_metrics(self.metrics),
             "segments": _check.names("segments", self.segments),
             "key": _check.names("key", self.key),
@@ -135,9 +144,15 @@ class Experiment:
         for name in ("variant", "exposure", "segments", "key"):
             if ROWS in (getattr(self, name), *values.get(name, ())):
                 raise ValueError(f"`{name}` must name a column; {ROWS} stands for the rows themselves.")
-        object.__setattr__(self, "allocation", self._checked_allocation())
+        object.__setattr__(self, "allocation", checked_allocation(self.allocation, self.control))
         object.__setattr__(self, "propensity", checked_propensity(self))
-        self._check_pairs()
+        check_pairs(self.metrics, self.unit)
+        self._check_release()
+
+    def _check_release(self) -> None:
+        check_rule(self.rule, self.metrics)
+        check_stages(self, self.strategy)
+        self.strategy.check_plan(self)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Experiment:
@@ -181,6 +196,7 @@ class Experiment:
             _check.names("key", self.key),
             any(metric.pairs for metric in self.metrics.values()),
             None if self.propensity is None or self.order is None else Decisions(self.propensity, self.order),
+            self.time,
         )
 
     def _labels(self) -> tuple[str, ...] | None:
@@ -188,8 +204,23 @@ class Experiment:
         named = self.propensity if isinstance(self.propensity, Mapping) else self.allocation
         return None if named is None else tuple(named)
 
+    @property
+    def design(self) -> Design:
+        """How the log came about, which decides how it is analyzed."""
+        return "adaptive" if self.assignment == "adaptive" else self.strategy.design
+
+    @property
+    def guarantee(self) -> str:
+        """When the stated error rates hold."""
+        return OBSERVATIONAL if self.strategy.observational else self.monitor.guarantee
+
     def require_randomised(self, what: str) -> None:
-        """Refuse a plan whose variants a policy chose; the message says what was asked."""
+        """Refuse a plan whose variants chance did not draw; the message says what was asked."""
+        if self.strategy.observational or self.design == "events":
+            raise PlanError(
+                f"{what} must have a plan whose units chance gave their variant; a {self.strategy.kind} has `analyze` "
+                "and `decide`."
+            )
         if self.assignment == "adaptive":
             raise PlanError(
                 f"{what} must have a plan with `assignment` randomised; of an adaptive one there are `analyze` and "
@@ -349,39 +380,6 @@ class Experiment:
 
         self.require_randomised("planning")
         return make_planning(self, history, Wish(mde, weeks, power, time, units_per_week, looks))
-
-    def _check_pairs(self) -> None:
-        """Where units are pairs they are so for all metrics, since no unit belongs to one variant only."""
-        paired = [name for name, metric in self.metrics.items() if metric.pairs]
-        others = [name for name, metric in self.metrics.items() if not metric.pairs]
-        if paired and others:
-            raise ValueError(
-                f"`metrics` must be all paired or none; got {paired[0]!r}, which is, and {others[0]!r}, which is not. "
-                "Make a plan of each."
-            )
-        if paired and self.unit == ROWS:
-            raise ValueError(f"`unit` must name a column for paired metrics; one of the {ROWS} has one variant only.")
-
-    def _checked_allocation(self) -> Mapping[str, float] | None:
-        if self.allocation is None:
-            return None
-        if not isinstance(self.allocation, Mapping):
-            raise TypeError(f"`allocation` must map variants to weights; got {_check.show(self.allocation)}.")
-        weights: dict[str, float] = {}
-        for label, weight in self.allocation.items():
-            if not isinstance(label, (str, int, float)):
-                raise TypeError(f"`allocation` must have variants as keys; got {_check.show(label)}.")
-            name = _check.text("allocation", label_name(label))
-            if name in weights:
-                raise ValueError(f"`allocation` must name each variant once; got {name!r} twice.")
-            weights[name] = _check.at_least(f"allocation.{name}", weight, 0)
-        if self.control not in weights:
-            raise ValueError(f"`allocation` must name the control {self.control!r}; got {', '.join(weights)}.")
-        if len(weights) < 2:
-            raise ValueError(f"`allocation` must name at least two variants; got {self.control!r} only.")
-        if not weights[self.control] > 0:
-            raise ValueError(f"`allocation.{self.control}` must be above 0: without a control nothing is compared.")
-        return MappingProxyType(weights)
 
 
 def as_experiment(plan: object) -> Experiment:

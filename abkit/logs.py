@@ -112,6 +112,7 @@ class Request:
     key: tuple[str, ...] = ()
     pairs: bool = False
     decisions: Decisions | None = None
+    time: str | None = None
 
     def columns(self) -> tuple[str, ...]:
         """Every column that is read, once, in order."""
@@ -272,10 +273,27 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """From when to when rows were logged, in UTC."""
+
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StageLog:
+    """The units of each variant in one stage of a ramp, and when its first row was logged."""
+
+    units: dict[str, int]
+    first: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LogStatistics:
     """What comes back from a log: groups, the audit, caps, and with pairs how many units lack a variant.
 
-    `decided` is there where a policy chose the variants; groups then hold no moments.
+    `decided` is there where a policy chose the variants; groups then hold no moments. `span` is there where the request
+    names a column of times that are times.
     """
 
     groups: tuple[Group, ...]
@@ -283,6 +301,7 @@ class LogStatistics:
     cappings: tuple[Capping, ...] = ()
     unpaired: int | None = None
     decided: Decided | None = None
+    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

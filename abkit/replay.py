@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from abkit import _check
 from abkit._sets import Interval, binomial_interval
+from abkit.decision._progress import progress_of
 from abkit.decision._rule import findings, overall, verdicts
 from abkit.errors import PlanError
 from abkit.experiment import Experiment, as_experiment
@@ -193,7 +194,7 @@ def _judged(reports: Iterable[Report]) -> _Run:
 def _verdict(report: Report) -> tuple[str, bool]:
     """What `decide` says of a report, and whether broken data block it; without the rest of a decision."""
     judged = findings(report)
-    decided, _, blocked = verdicts(report, judged)
+    decided, _, blocked = verdicts(report, judged, progress_of(report, None, None))
     return overall(decided, judged)[0], blocked
 
 

@@ -14,8 +14,8 @@ from abkit.errors import DataError, PlanError
 from abkit.evidence import EXACT, TestResult, run_test
 from abkit.experiment import Experiment
 from abkit.inference import mean_arm, ratio_arm, variance_kept
-from abkit.logs import Contrast, Decided, Group, LogStatistics
-from abkit.metrics import Count, Metric, Rate, Ratio
+from abkit.logs import Contrast, Decided, Group, LogStatistics, StageLog
+from abkit.metrics import Metric, Rate, Ratio
 from abkit.sequential import Look
 from abkit.suffstats import CoMoments
 
@@ -64,6 +64,7 @@ class Report:
     segments: tuple[MetricResult, ...]
     checks: tuple[Check, ...]
     look: Look = field(default_factory=Look)
+    stages: Mapping[int, StageLog] = field(default_factory=dict)
 
     @property
     def level(self) -> float:
@@ -166,15 +167,10 @@ class Report:
 
 
 def analyze_log(experiment: Experiment, log: object, look: int | Look | None = None) -> Report:
-    """The report on a log under a plan, whose variants were drawn or chosen by a policy."""
-    if experiment.assignment == "adaptive":
-        from abkit.bandits._decided import read_adaptive
+    """The report on a log under a plan, as its design has it analyzed."""
+    from abkit.designs import DESIGNS
 
-        counts = {name: isinstance(metric, Count) for name, metric in experiment.metrics.items()}
-        return make_report(experiment, read_adaptive(log, experiment.request(), counts), look)
-    from abkit.adapters._analyze import read_statistics
-
-    return make_report(experiment, read_statistics(log, experiment.request()), look)
+    return DESIGNS[experiment.design](experiment, log, look)
 
 
 def make_report(experiment: Experiment, statistics: LogStatistics, look: int | Look | None = None) -> Report:

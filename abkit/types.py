@@ -12,6 +12,7 @@ Role = Literal["success", "guardrail", "deterioration", "quality"]
 Direction = Literal["increase", "decrease"]
 Missing = Literal["error", "drop", "zero"]
 Assignment = Literal["randomised", "adaptive"]
+Adjust = Literal["holm", "none"]
 Verdict = Literal["promote", "continue", "rollback"]
 RelativeMethod = Literal["fieller", "delta", "log"]
 

@@ -32,7 +32,7 @@ VERDICTS: list[tuple[str, float, dict[str, Any], str, int]] = [
     ("promote", 2.0, {}, "PROMOTE treatment", 0),
     ("rollback", -2.0, {}, "ROLL BACK", 10),
     ("continue", 0.0, {}, "CONTINUE", 75),
-    ("blocked", 2.0, {"allocation": {"control": 9, "treatment": 1}}, "CONTINUE (BLOCKED: the data are broken", 76),
+    ("blocked", 2.0, {"allocation": {"control": 9, "treatment": 1}}, "CONTINUE (BLOCKED: a person must look", 76),
     ("harm on broken data", -2.0, {"allocation": {"control": 9, "treatment": 1}}, "ROLL BACK (BLOCKED", 10),
 ]
 
@@ -240,7 +240,7 @@ def test_every_error_has_its_exit_code_and_one_line(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("abkit.adapters._analyze.read_statistics", fail)
+    monkeypatch.setattr("abkit.designs._concurrent.read_statistics", fail)
     for name in ("decide", "analyze"):
         assert main(command(name, files)) == code
         assert capsys.readouterr() == ("", says)

@@ -20,7 +20,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     {"_lazy", "errors"},
     {"_check"},
-    {"types"},
+    {"types", "_times"},
+    {"rule", "source"},
     {"_tails", "_roots", "_sets"},
     {"suffstats"},
     {"posterior"},
@@ -28,6 +29,8 @@ LAYERS = [
     {"inference", "sequential"},
     {"power"},
     {"metrics"},
+    {"strategies"},
+    {"_fields"},
     {"experiment"},
     {"adapters", "_plan"},
     {"bandits"},
@@ -35,10 +38,13 @@ LAYERS = [
     {"report"},
     {"segments", "trajectory", "exposure", "planning"},
     {"_render"},
+    {"designs"},
     {"decision"},
+    {"audit"},
     {"replay"},
     {"simulate"},
     {"_schema"},
+    {"hooks"},
     {"_demo", "_bandit_cli", "cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -52,6 +58,7 @@ UPWARDS = {
     ("experiment", "planning"),
     ("report", "_render"),
     ("report", "segments"),
+    ("report", "designs"),
 }
 #: Layers of one level that must not know each other.
 APART = [{"inference", "sequential"}]
@@ -67,8 +74,12 @@ HEAVY = {
     "ibis",
     "pyspark",
     "polars",
+    "fastapi",
+    "pydantic",
+    "starlette",
+    "uvicorn",
 }
-EDGES = {"adapters", "cli", "_demo"}
+EDGES = {"adapters", "hooks", "cli", "_demo"}
 
 
 def layer_of(file: Path) -> str:

@@ -220,6 +220,13 @@ CHANGES: list[dict[str, Any]] = [
     {**ADAPTIVE, "propensity": "p", "order": "time"},
     {**ADAPTIVE, "propensity": "p", "order": "day"},
     {**ADAPTIVE, "propensity": {"control": "p", "treatment": "q"}, "order": "time"},
+    {"strategy": ab.Shadow()},
+    {"strategy": ab.Canary(stages=[1, 10])},
+    {"strategy": ab.Canary(stages=[1, ab.Stage(10, min_time="1h")])},
+    {"time": "at"},
+    {"timing": ab.Timing(deadline="7d")},
+    {"rule": ab.Rule(alpha_rollback=0.05)},
+    {"log": ab.Source(path="log.parquet")},
 ]
 
 

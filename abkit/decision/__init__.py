@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from dataclasses import asdict
 from typing import Any
 
+from abkit import _times
 from abkit.decision._decision import CheckStatus as CheckStatus
 from abkit.decision._decision import Decision as Decision
 from abkit.decision._decision import MetricStatus as MetricStatus
 from abkit.decision._decision import Reason as Reason
 from abkit.decision._decision import Risk as Risk
+from abkit.decision._decision import StageStatus as StageStatus
 from abkit.decision._decision import rounded
+from abkit.decision._progress import next_state, progress_of, status_of_stage
 from abkit.decision._rule import findings, overall, status_of, verdicts
+from abkit.decision._state import State as State
 from abkit.errors import PlanError
 from abkit.experiment import Experiment, as_experiment
 from abkit.report import Report
-from abkit.sequential import Look
+from abkit.sequential import GroupSequential, Look
 
 
-def decide(plan: object, log: object, *, look: int | Look | None = None) -> Decision:
+def decide(
+    plan: object,
+    log: object = None,
+    *,
+    state: object = None,
+    now: object = None,
+    look: int | Look | None = None,
+) -> Decision:
     """Promote, continue or roll back.
 
     Answers: given what this plan asks and what this log shows, what should the release do?
@@ -29,8 +41,13 @@ def decide(plan: object, log: object, *, look: int | Look | None = None) -> Deci
     ----------
     plan : Experiment, dict, or path of a plan file
         What was asked before the data were seen.
-    log : table, path, or Report
-        What happened: anything that `Experiment.analyze` reads, or its report under the same plan.
+    log : table, path, statistics, or Report
+        What happened: anything that `Experiment.analyze` reads, or its report under the same plan. By default the log
+        that the plan names, relative to the plan's file.
+    state : State, Decision, or their plain values, optional
+        Where the release stood: the decision of the look before, or its `state`.
+    now : datetime or str, optional
+        When this look is held; by default the time of the log's last row.
     look : int or Look, optional
         Which look this is, where the plan's monitor has a schedule; see `Experiment.analyze`.
 
@@ -49,8 +66,9 @@ def decide(plan: object, log: object, *, look: int | Look | None = None) -> Deci
     Notes
     -----
     In this order, per treatment: a metric shown to be worse (a guardrail: by more than its margin) rolls back; a failed
-    check of the data blocks promotion; at least one success metric shown superior and every guardrail shown
-    non-inferior promotes; else continue. All tests are two-sided at alpha. Success metrics and treatments share alpha
+    check of the data blocks promotion; so do a minimum time and number of units; at least one success metric shown
+    superior and every guardrail shown non-inferior promotes, or what the tree of the plan's rule asks for; then the
+    deadline; else continue. All tests are two-sided at alpha. Success metrics and treatments share alpha
     by Holm's procedure, their gains and their harms each for themselves; guardrails need no share, since all of them
     must hold (Schultzberg, Ankargren and Franberg 2024, arXiv 2402.11609, sec. 3). Overall the strongest treatment that
     may be promoted is; the release is rolled back when every treatment must be.
@@ -71,34 +89,41 @@ def decide(plan: object, log: object, *, look: int | Look | None = None) -> Deci
     ('promote', 'new', ['SUCCESS_SUPERIOR'])
     """
     experiment = as_experiment(plan)
+    before = None if state is None else State.of(state)
+    at = None if now is None else _moment(now)
     if isinstance(log, Report):
         if log.experiment.sha256 != experiment.sha256:
             raise PlanError("`log` is a report of another plan; analyze the log under this one.")
-        report = log
-    else:
-        report = experiment.analyze(log, look=look)
-    return decide_report(report)
+        return decide_report(log, before, at)
+    from abkit.adapters._source import located
+
+    found = located(experiment, log, plan)
+    return decide_report(experiment.analyze(found, look=_look(experiment, look, before)), before, at)
 
 
-def decide_report(report: Report) -> Decision:
+def decide_report(report: Report, state: State | None = None, now: dt.datetime | None = None) -> Decision:
     """The decision on a report, under the report's own plan."""
     from abkit import __version__
 
     experiment = report.experiment
-    judged = findings(report)
-    decided, reasons, blocked = verdicts(report, judged)
+    judged, progress = findings(report), progress_of(report, state, now)
+    decided, reasons, blocked = verdicts(report, judged, progress)
     verdict, variant = overall(decided, judged)
     checks = tuple(
         CheckStatus(check.id, check.status, check.message, None if check.value is None else rounded(check.value))
-        for check in report.checks
+        for check in (*report.checks, *progress.checks)
     )
     metrics = tuple(status_of(finding) for finding in judged)
-    plan_sha256, evidence_sha256 = experiment.sha256, _digest(_evidence(report, metrics, checks))
+    stage = status_of_stage(report, progress, verdict)
+    plan_sha256 = experiment.sha256
+    evidence_sha256 = _digest(_evidence(report, metrics, checks))
+    release = [asdict(stage), [asdict(reason) for reason in progress.unmet], progress.expired]
     return Decision(
         verdict,
         blocked,
-        verdict != "continue",
+        verdict == "rollback" or (verdict == "promote" and progress.last),
         report.look.number,
+        stage,
         variant,
         decided,
         tuple(reasons),
@@ -107,11 +132,29 @@ def decide_report(report: Report) -> Decision:
         metrics,
         risk_of(experiment, len(report.variants) - 1),
         experiment.adjust,
+        experiment.strategy.kind,
+        experiment.strategy.words.cannot,
+        progress.next_look,
+        progress.deadline,
+        next_state(report, progress, state, verdict),
         plan_sha256,
         evidence_sha256,
-        _digest([plan_sha256, evidence_sha256, __version__]),
+        _digest([plan_sha256, evidence_sha256, release, __version__]),
         __version__,
     )
+
+
+def _moment(now: object) -> dt.datetime:
+    try:
+        return _times.moment("now", now)
+    except (TypeError, ValueError) as error:
+        raise PlanError(str(error)) from error
+
+
+def _look(experiment: Experiment, look: int | Look | None, state: State | None) -> int | Look | None:
+    """The look that is meant: after those of the state, where the monitor's schedule does not count units itself."""
+    counts = isinstance(experiment.monitor, GroupSequential) and experiment.monitor.units is None
+    return len(state.looks) + 1 if look is None and state is not None and counts else look
 
 
 def risk_of(experiment: Experiment, treatments: int) -> Risk:
@@ -121,7 +164,10 @@ def risk_of(experiment: Experiment, treatments: int) -> Risk:
     families = roles.count("success") * treatments if experiment.adjust == "none" else min(roles.count("success"), 1)
     others = (roles.count("guardrail") + roles.count("deterioration")) * treatments
     promote = min(1.0, half * families) if families else half
-    return Risk(promote, min(1.0, half * (families + others)), experiment.monitor.guarantee)
+    rollback = experiment.rule.alpha_rollback or min(1.0, half * (families + others))
+    if experiment.timing.deadline is not None and experiment.timing.at_deadline == "rollback":
+        rollback = 1.0
+    return Risk(promote, rollback, experiment.guarantee)
 
 
 def _evidence(report: Report, metrics: tuple[MetricStatus, ...], checks: tuple[CheckStatus, ...]) -> Any:

@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from abkit.decision._state import State
 from abkit.types import Verdict
 
 SCHEMA = "abkit.decision/1"
@@ -17,8 +18,8 @@ class Reason:
     """Why a rule fired, or what stood in its way.
 
     `code` is for machines and does not change between versions of the schema; `message` is for people. `low` and
-    `high` are the bounds that the rule read, at `level`; None is an infinite or undefined bound. `null` is what
-    they were compared with: a margin, or zero; `relative` says whether all of these are shares of the control.
+    `high` are the bounds that the rule read, at `level`; None is an infinite or undefined bound. `margin` is what
+    they were compared with, signed, or zero; `relative` says whether all of these are shares of the control.
     """
 
     code: str
@@ -28,7 +29,7 @@ class Reason:
     estimate: float | None = None
     low: float | None = None
     high: float | None = None
-    null: float | None = None
+    margin: float | None = None
     relative: bool = False
     level: float | None = None
     pvalue: float | None = None
@@ -75,20 +76,36 @@ class Risk:
     guarantee: str
 
 
+@dataclass(frozen=True, slots=True)
+class StageStatus:
+    """The stage that the release is in, from 1; the treatment's percent of the traffic there, and after this verdict.
+
+    None is unknown: the plan names no allocation.
+    """
+
+    index: int
+    count: int
+    weight: float | None
+    next_weight: float | None
+
+
 @dataclass(frozen=True)
 class Decision:
     """Promote, continue or roll back, with the numbers behind it.
 
-    `verdict` is "promote", "continue" or "rollback". `blocked` says that a person must look: the data are broken, so
-    nothing is promoted. `look` is which look this is. `variant` is the treatment that is promoted, `variants` the
-    verdict on each. `notes` say what was left out of the log or changed in it, each with its count. Numbers hold nine
-    significant digits, so that the order in which an engine adds cannot change a byte of `to_json`.
+    `verdict` is "promote", "continue" or "rollback". `blocked` says that a person must look: the data are broken, or
+    the deadline has passed, so nothing is promoted. `final` says that no further look is needed. `stage` is where the
+    ramp is and goes; `state` is what the next look must be given. `look` is which look this is. `variant` is the
+    treatment that is promoted, `variants` the verdict on each. `notes` say what was left out of the log or changed in
+    it, each with its count. Numbers hold nine significant digits, so that the order in which an engine adds cannot
+    change a byte of `to_json`.
     """
 
     verdict: Verdict
     blocked: bool
     final: bool
     look: int
+    stage: StageStatus
     variant: str | None
     variants: dict[str, Verdict]
     reasons: tuple[Reason, ...]
@@ -97,6 +114,11 @@ class Decision:
     metrics: tuple[MetricStatus, ...]
     risk: Risk
     adjust: str
+    strategy: str
+    cannot_conclude: str
+    next_look_not_before: str | None
+    deadline: str | None
+    state: State
     plan_sha256: str
     evidence_sha256: str
     decision_id: str
@@ -107,6 +129,7 @@ class Decision:
         values = asdict(self)
         for name in ("reasons", "checks", "notes", "metrics"):
             values[name] = list(values[name])
+        values["state"] = self.state.to_dict()
         return {"schema": SCHEMA, **values}
 
     def to_json(self, indent: int | None = None) -> str:
@@ -122,6 +145,7 @@ class Decision:
             lines += ["", "what was left out or changed", *(f"  {note}" for note in self.notes)]
         lines += ["", f"errors at most: false promote {self.risk.false_promote_max:.3g}, false rollback "]
         lines[-1] += f"{self.risk.false_rollback_max:.3g} ({self.risk.guarantee}; success metrics: {self.adjust})"
+        lines.append(f"not concluded from a log of this strategy ({self.strategy}): {self.cannot_conclude}")
         return "\n".join([*lines, f"decision {self.decision_id[:12]} of plan {self.plan_sha256[:12]}"])
 
 
@@ -145,4 +169,7 @@ def _sentence(decision: Decision) -> str:
         "continue": "CONTINUE",
         "rollback": "ROLL BACK",
     }[decision.verdict]
-    return what + (" (BLOCKED: the data are broken, a person must look)" if decision.blocked else "")
+    stage = decision.stage
+    if stage.count > 1:
+        what += f" at stage {stage.index} of {stage.count}: {stage.weight:g}% to {stage.next_weight:g}%"
+    return what + (" (BLOCKED: a person must look)" if decision.blocked else "")

@@ -1,7 +1,8 @@
 """The rule: evidence to verdict, in a fixed order.
 
-Per treatment: harm shown rolls back; a failed check of the data blocks promotion; a success metric shown superior with
-every guardrail shown non-inferior promotes; else continue. What is missing counts for nothing.
+Per treatment: harm shown rolls back; a failed check of the data blocks promotion; so do a minimum time and number of
+units; what the rule's tree asks for, shown, promotes; then the deadline; else continue. What is missing counts for
+nothing.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from dataclasses import dataclass
 
 from abkit._sets import ConfidenceSet, HalfLines, Interval, NoInterval
 from abkit.decision._decision import MetricStatus, Reason, rounded
+from abkit.decision._progress import Progress
 from abkit.evidence import TestResult
 from abkit.inference import adjust
 from abkit.report import MetricResult, Report
+from abkit.rule import AllOf, AnyOf, Rule, shares_of
 from abkit.types import Null, Relative, Verdict
 
 
@@ -30,40 +33,91 @@ class Finding:
 
 
 def findings(report: Report) -> list[Finding]:
-    """Judge every metric of every treatment; success metrics share alpha, the others have it each."""
-    alpha = report.experiment.monitor.total
+    """Judge every metric of every treatment, each at its share of alpha."""
     success = [row for row in report.results if row.role == "success"]
     others = [row for row in report.results if row.role in ("guardrail", "deterioration")]
-    tests = [_against_null(report, row) for row in success]
+    tests = [_against_null(report, row) for row in [*success, *others]]
     # gains and harms are two families: in one, the harm of a metric could make room for the gain of another
-    harms = [row.test for row in success]
-    levels = zip(_levels(report, success, tests, 1), _levels(report, success, harms, -1), strict=True)
-    judged = [_judge(report, row, test, *level) for row, test, level in zip(success, tests, levels, strict=True)]
-    judged += [_judge(report, row, _against_null(report, row), alpha, alpha) for row in others]
-    return judged
+    gains = _gain_levels(report, success, others, tests)
+    harms = _harm_levels(report, success, others)
+    judged = zip([*success, *others], tests, gains, harms, strict=True)
+    return [_judge(report, row, test, gain, harm) for row, test, gain, harm in judged]
 
 
-def verdicts(report: Report, judged: Iterable[Finding]) -> tuple[dict[str, Verdict], list[Reason], bool]:
-    """The verdict on each treatment, the reasons, and whether broken data block a promotion."""
-    judged = list(judged)
-    failed = [check for check in report.checks if check.status != "pass"]
+def _gain_levels(
+    report: Report, success: list[MetricResult], others: list[MetricResult], tests: list[TestResult | None]
+) -> list[float]:
+    """Alpha for a change for the better: shared by success metrics, or as the rule's tree says."""
+    plan = report.experiment
+    if isinstance(plan.rule.promote, (AllOf, AnyOf)):
+        treatments = len(report.variants) - 1 if plan.adjust == "holm" else 1
+        share = shares_of(plan.rule.promote)
+        return [
+            plan.monitor.total * share.get(row.metric, 1.0) / (treatments if row.role == "success" else 1)
+            for row in [*success, *others]
+        ]
+    return [*_levels(report, success, tests[: len(success)], 1), *[plan.monitor.total] * len(others)]
+
+
+def _harm_levels(report: Report, success: list[MetricResult], others: list[MetricResult]) -> list[float]:
+    """Alpha for a change for the worse: equal shares of the rule's own, or that of the monitor."""
+    alpha = report.experiment.rule.alpha_rollback
+    if alpha is not None:
+        return [2 * alpha / max(len(success) + len(others), 1)] * (len(success) + len(others))
+    total = report.experiment.monitor.total
+    return [*_levels(report, success, [row.test for row in success], -1), *[total] * len(others)]
+
+
+def verdicts(
+    report: Report, judged: Iterable[Finding], progress: Progress
+) -> tuple[dict[str, Verdict], list[Reason], bool]:
+    """The verdict on each treatment, the reasons, and whether a person must look."""
+    judged, rule = list(judged), report.experiment.rule
+    failed = [check for check in (*report.checks, *progress.checks) if check.status != "pass"]
     reasons = [Reason("CHECK_FAILED", f"{check.id}: {check.message}", metric=None) for check in failed]
     decided: dict[str, Verdict] = {}
+    held = False
     for variant in report.variants[1:]:
         mine = [finding for finding in judged if finding.row.variant == variant]
         harm = [finding for finding in mine if finding.status == "inferior"]
-        open_questions = list(_unmet(mine, variant))
-        if harm:
+        lacking = [*progress.unmet, *_unmet(mine, variant, rule, progress)]
+        if harm and not (failed and rule.tainted == "hold"):
             decided[variant] = "rollback"
             reasons += [_reason("HARM_SHOWN", finding) for finding in harm]
-        elif failed or open_questions:
-            decided[variant] = "continue"
-            reasons += open_questions
+        elif harm or failed or lacking:
+            decided[variant], why = _without_verdict(report, mine, progress, blocked=bool(harm or failed))
+            held |= decided[variant] == "continue" and progress.expired
+            reasons += [*(_reason("HARM_SHOWN", finding) for finding in harm), *lacking, *why]
         else:
             decided[variant] = "promote"
-            shown = [(_CODES.get((finding.row.role, finding.status)), finding) for finding in mine]
-            reasons += [_reason(code, finding) for code, finding in shown if code]
-    return decided, reasons, bool(failed)
+            reasons += _why_promoted(mine, variant, progress)
+    return decided, list(dict.fromkeys(reasons)), bool(failed) or held
+
+
+def _without_verdict(
+    report: Report, mine: list[Finding], progress: Progress, *, blocked: bool
+) -> tuple[Verdict, list[Reason]]:
+    """Continue, until the deadline has passed."""
+    if not progress.expired:
+        return "continue", []
+    choice, passed = report.experiment.timing.at_deadline, f"the deadline, {progress.deadline}, has passed"
+    guards = [finding for finding in mine if finding.row.role == "guardrail"]
+    if choice == "rollback":
+        return "rollback", [Reason("DEADLINE_PASSED", f"{passed}, and the plan then rolls back")]
+    within = guards and all(finding.status == "noninferior" for finding in guards)
+    within = within and not any(finding.status == "no_data" for finding in mine)
+    if choice == "noninferior" and within and not blocked and not progress.unmet:
+        message = f"{passed}, and every guardrail is within its margin, which the plan then takes for enough"
+        return "promote", [Reason("DEADLINE_NONINFERIOR", message)]
+    return "continue", [Reason("DEADLINE_PASSED", f"{passed} without a verdict: a person must look")]
+
+
+def _why_promoted(mine: list[Finding], variant: str, progress: Progress) -> list[Reason]:
+    shown = [(_CODES.get((finding.row.role, finding.status)), finding) for finding in mine]
+    reasons = [_reason(code, finding) for code, finding in shown if code]
+    if progress.unharmed:
+        reasons.append(Reason("STAGE_UNHARMED", "nothing is shown to be worse, which this stage asks for", variant))
+    return reasons
 
 
 def overall(decided: dict[str, Verdict], judged: Iterable[Finding]) -> tuple[Verdict, str | None]:
@@ -141,18 +195,33 @@ def _judge(report: Report, row: MetricResult, test: TestResult | None, alpha: fl
     return Finding(row, "inconclusive", null, test, alpha)
 
 
-def _unmet(mine: list[Finding], variant: str) -> Iterator[Reason]:
+def _unmet(mine: list[Finding], variant: str, rule: Rule, progress: Progress) -> Iterator[Reason]:
     """What a promotion of this treatment still lacks."""
-    for finding in mine:
-        if finding.status == "no_data":
-            yield _reason("NO_DATA", finding)
-        elif finding.row.role == "guardrail" and finding.status != "noninferior":
-            yield _reason("GUARDRAIL_NONINFERIORITY_NOT_SHOWN", finding)
-    success = [finding for finding in mine if finding.row.role == "success"]
-    if success and not any(finding.status == "superior" for finding in success):
-        yield from (_reason("SUCCESS_NOT_SHOWN", finding) for finding in success if finding.status != "no_data")
+    missing = [finding for finding in mine if finding.status == "no_data"]
+    yield from (_reason("NO_DATA", finding) for finding in missing)
+    if not progress.unharmed:
+        known = [finding for finding in mine if finding.status != "no_data"]
+        known.sort(key=lambda finding: finding.row.role != "guardrail")
+        yield from (_not_shown(finding) for finding in known if _wanted(finding, mine, rule))
     if not any(finding.row.role in ("success", "guardrail") for finding in mine):
         yield Reason("NOTHING_TO_SHOW", "the plan has neither a success metric nor a guardrail", variant)
+
+
+def _wanted(finding: Finding, mine: list[Finding], rule: Rule) -> bool:
+    """Whether a promotion waits for this metric."""
+    if finding.status in ("superior", "noninferior"):
+        return False
+    if isinstance(rule.promote, (AllOf, AnyOf)) and finding.row.metric in rule.promote.metrics():
+        shown = {other.row.metric: other.status in ("superior", "noninferior") for other in mine}
+        return not rule.promote.holds(shown)
+    if finding.row.role == "success" and rule.promote is None:
+        return not any(other.status == "superior" for other in mine)
+    return finding.row.role == "guardrail"
+
+
+def _not_shown(finding: Finding) -> Reason:
+    guard = finding.row.role == "guardrail"
+    return _reason("GUARDRAIL_NONINFERIORITY_NOT_SHOWN" if guard else "SUCCESS_NOT_SHOWN", finding)
 
 
 def _strength(judged: Iterable[Finding], variant: str) -> float:

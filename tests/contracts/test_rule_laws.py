@@ -125,10 +125,10 @@ def test_a_reason_of_harm_or_success_has_an_interval_without_its_null(
     given_evidence: tuple[dict[str, ab.Metric], Found, str],
 ) -> None:
     for reason in decided(*given_evidence).reasons:
-        assert reason.null is not None or reason.code == "NOTHING_TO_SHOW"
-        if reason.low is not None and reason.high is not None and reason.null is not None:
-            outside = not reason.low < reason.null < reason.high
-            clear = min(abs(reason.low - reason.null), abs(reason.high - reason.null)) > 1e-6
+        assert reason.margin is not None or reason.code == "NOTHING_TO_SHOW"
+        if reason.low is not None and reason.high is not None and reason.margin is not None:
+            outside = not reason.low < reason.margin < reason.high
+            clear = min(abs(reason.low - reason.margin), abs(reason.high - reason.margin)) > 1e-6
             shown = reason.code in ("HARM_SHOWN", "SUCCESS_SUPERIOR", "GUARDRAIL_NONINFERIOR")
             assert outside or not clear or not shown
 

@@ -126,10 +126,15 @@ def test_a_report_of_another_plan_is_refused() -> None:
         ab.decide(replace(PLAN, adjust="none"), PLAN.analyze(LOG))
 
 
-@pytest.mark.parametrize("log", [None, 5, [], "log.txt", {"a": [1]}])
+@pytest.mark.parametrize("log", [5, [], "log.txt", {"a": [1]}])
 def test_what_is_no_log_is_a_data_error(log: object) -> None:
     with pytest.raises(ab.DataError):
         ab.decide(PLAN, log)
+
+
+def test_a_plan_that_does_not_say_where_its_log_lies_needs_one() -> None:
+    with pytest.raises(ab.PlanError, match="`log` must be given, or the plan must say where it lies"):
+        ab.decide(PLAN)
 
 
 def test_a_decision_cannot_be_changed(decision: ab.Decision) -> None:

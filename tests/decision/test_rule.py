@@ -298,7 +298,7 @@ def test_a_failed_check_blocks_every_treatment_but_not_a_rollback() -> None:
 def test_a_reason_holds_the_numbers_that_the_rule_read() -> None:
     decision = decide_report(report_of(S, {"s": 3.0}))
     reason = decision.reasons[0]
-    assert (reason.variant, reason.metric, reason.null, reason.relative, reason.method) == (
+    assert (reason.variant, reason.metric, reason.margin, reason.relative, reason.method) == (
         "treatment", "s", 0.0, False, "z",
     )  # fmt: skip
     assert (reason.estimate, reason.level) == (3.0, 0.95)
@@ -309,7 +309,7 @@ def test_a_reason_holds_the_numbers_that_the_rule_read() -> None:
 def test_a_reason_of_a_relative_margin_is_a_share_of_the_control() -> None:
     metrics = {"g": ab.Mean("x", role="guardrail", margin=ab.relative(0.05))}
     reason = decide_report(report_of(metrics, {"g": 1.0})).reasons[0]
-    assert (reason.code, reason.relative, reason.null) == ("GUARDRAIL_NONINFERIOR", True, -0.05)
+    assert (reason.code, reason.relative, reason.margin) == ("GUARDRAIL_NONINFERIOR", True, -0.05)
     assert reason.estimate == pytest.approx(0.01)
     assert reason.low is not None
     assert -0.05 < reason.low < 0

@@ -1,0 +1,1 @@
+"""The record of decisions: append-only, chained by digest, and replayed."""
