@@ -7,7 +7,9 @@ import re
 
 from abkit import _check
 
-SECONDS = {"w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
+MICROSECONDS = {
+    "w": 604_800_000_000, "d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1000, "us": 1
+}  # fmt: skip
 
 
 def duration(name: str, value: object) -> dt.timedelta:
@@ -15,7 +17,7 @@ def duration(name: str, value: object) -> dt.timedelta:
     span = value if isinstance(value, dt.timedelta) else None
     if isinstance(value, str) and (found := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(w|d|h|m|s|ms|us)\s*", value)):
         try:
-            span = dt.timedelta(seconds=float(found[1]) * SECONDS[found[2]])
+            span = dt.timedelta(microseconds=float(found[1]) * MICROSECONDS[found[2]])
         except OverflowError:
             span = None
     if span is None or not span > dt.timedelta(0):
@@ -27,9 +29,9 @@ def duration(name: str, value: object) -> dt.timedelta:
 
 def duration_text(name: str, value: object) -> str:
     """The same as a plan file holds it: in the largest unit that is whole."""
-    seconds = duration(name, value).total_seconds()
-    unit = next((u for u, size in SECONDS.items() if seconds % size == 0), "us")
-    return f"{seconds / SECONDS[unit]:.15g}{unit}"
+    span = duration(name, value) // dt.timedelta(microseconds=1)
+    unit = next(unit for unit, size in MICROSECONDS.items() if span % size == 0)
+    return f"{span // MICROSECONDS[unit]}{unit}"
 
 
 def moment(name: str, value: object) -> dt.datetime:

@@ -58,7 +58,7 @@ def progress_of(report: Report, state: State | None, now: dt.datetime | None) ->
     at = now or (span.last if span else None)
     started = _first(timing.start, held.started, span.first if span else None)
     in_log = report.stages[number].first if number in report.stages else None
-    since = _first(held.stage_started, in_log, started if number == 1 else None)
+    since = _first(held.stage_started, in_log, started if number == 1 else at)
     stage = stages[number - 1] if stages else None
     reasons = (*_short_of_time(plan.timing.min_time, started, at, "the release"), *_few(report, timing.min_units, None))
     if stage is not None:
