@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,8 @@ class Reply:
     """
 
     status: int
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] | Sequence[Any]
 
     def to_json(self) -> str:
         """The bytes of the body, as text."""
-        return json.dumps(dict(self.body), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(self.body, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
