@@ -638,7 +638,6 @@ def late_word() -> pd.DataFrame:
 
 # what is wrong, the object given for a log, and what the sentence must say
 TABLES: list[tuple[str, Any, list[str]]] = [
-    ("none", lambda: None, ["`log` must be a table", "NoneType"]),
     ("number", lambda: 5, ["`log` must be a table", "int"]),
     ("list of dicts", lambda: [{"user": 1}], ["`log` must be a table", "list"]),
     ("dict", columns, ["`log` must be a table", "dict"]),
