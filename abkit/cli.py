@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 from abkit import __version__
 from abkit._bandit_cli import add_bandit, bandit_schema
+from abkit._decide_cli import add_decide
 from abkit.errors import AbkitError, DataError, PlanError
+from abkit.hooks._ci import DATA, INTERNAL, USAGE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,11 +24,7 @@ if TYPE_CHECKING:
     from abkit.replay import Replay
     from abkit.simulate import Scenario
 
-PROMOTE, ROLLBACK, USAGE, DATA, INTERNAL, CONTINUE, BLOCKED = 0, 10, 64, 65, 70, 75, 76
 INTERRUPTED = 130
-EXIT_CODES = f"""exit codes of decide:
-  {PROMOTE} promote   {ROLLBACK} roll back   {CONTINUE} continue   {BLOCKED} continue, blocked: a person must look
-  {USAGE} the plan or the command line is wrong   {DATA} the log is wrong   {INTERNAL} a fault of abkit itself"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -81,15 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--format", choices=("text", "json", "html"), default="text")
     analyze.set_defaults(run=_analyze)
 
-    decide = commands.add_parser(
-        "decide",
-        help="promote, continue or roll back",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    _plan_and_log(decide)
-    decide.add_argument("--format", choices=("text", "json"), default="text")
-    decide.set_defaults(run=_decide)
+    add_decide(commands)
 
     trajectory = commands.add_parser("trajectory", help="the report at every look of an experiment")
     _plan_and_log(trajectory, one_look=False)
@@ -173,16 +163,6 @@ def _analyze(parsed: argparse.Namespace) -> int:
     else:
         print(json.dumps(report.to_dict(), allow_nan=False) if parsed.format == "json" else report)
     return 0
-
-
-def _decide(parsed: argparse.Namespace) -> int:
-    from abkit.decision import decide
-
-    decision = decide(parsed.plan, parsed.log, look=parsed.look)
-    print(decision.to_json() if parsed.format == "json" else decision)
-    if decision.verdict == "continue":
-        return BLOCKED if decision.blocked else CONTINUE
-    return PROMOTE if decision.verdict == "promote" else ROLLBACK
 
 
 def _trajectory(parsed: argparse.Namespace) -> int:

@@ -160,7 +160,7 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
     [
         ([], ["analyze", "decide", "schema", "demo"]),
         (["analyze"], ["plan", "log", "--format", "text,json,html"]),
-        (["decide"], ["plan", "log", "--format", "text,json", "exit codes of decide"]),
+        (["decide"], ["plan", "log", "--format", "text,json,github", "exit codes of decide"]),
         (["schema"], ["plan,decision"]),
         (["demo"], ["usage: abkit demo"]),
     ],
@@ -190,8 +190,9 @@ def test_help_lists_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ([], "command"),
         (["decied"], "'decied'"),
-        (["decide"], "plan, log"),
-        (["decide", "plan.json"], "log"),
+        (["decide"], "plan"),
+        (["analyze", "plan.json"], "log"),
+        (["decide", "plan.json", "log.csv", "--exit-policy", "never"], "'never'"),
         (["decide", "plan.json", "log.csv", "more.csv"], "more.csv"),
         (["decide", "plan.json", "log.csv", "--format", "html"], "'html'"),
         (["analyze", "plan.json", "log.csv", "--format", "xml"], "'xml'"),
