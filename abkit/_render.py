@@ -102,6 +102,7 @@ def audit_notes(report: Report) -> Iterator[str]:
             audit.rows_contradictory,
             "keys have rows that contradict each other: left out",
         ),
+        (audit.rows_without_time, f"{of} without a time (`{report.experiment.time}` is null): they count all the same"),
         (audit.units_in_several_variants, f"of {audit.units:,} units are in several variants: left out"),
         (
             audit.units_in_unknown_variants,

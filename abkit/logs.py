@@ -11,7 +11,7 @@ import numpy as np
 
 from abkit._check import Float64Array
 from abkit.suffstats import CoMoments, Histogram
-from abkit.types import ROWS, Cap, Missing
+from abkit.types import ROWS, Cap, Missing, Relative
 
 #: The segment of units that have several values of a segment column, or none.
 NO_SEGMENT = "(none)"
@@ -55,6 +55,13 @@ class Buckets:
 
 
 @dataclass(frozen=True, slots=True)
+class Compare:
+    """That a block's column is compared between the sides of a pair, and by how much two numbers may differ."""
+
+    tolerance: float | Relative = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """The variables of one metric: a unit has all of them or is not in the block.
 
@@ -68,6 +75,7 @@ class Block:
     buckets: Buckets | None = None
     present: tuple[str, ...] = ()
     thirds: int = 0
+    compare: Compare | None = None
 
     def gaps(self, missing: Collection[str]) -> list[str]:
         """The columns of this metric that are among those with missing values, in order."""
@@ -96,6 +104,19 @@ class Decisions:
 
 
 @dataclass(frozen=True, slots=True)
+class Sides:
+    """How a shadow's log holds pairs: the endings of column names by variant, where a row has the values of all.
+
+    Without them a row is of one variant. `cluster` names the column of what is independent, where pairs are not.
+    `side_effect` names the column that says that a treatment changed something.
+    """
+
+    suffixes: Mapping[str, str] | None = None
+    cluster: str | None = None
+    side_effect: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """All that one analysis needs from a log; with `pairs`, each unit is seen under every variant.
 
@@ -113,13 +134,18 @@ class Request:
     pairs: bool = False
     decisions: Decisions | None = None
     time: str | None = None
+    sides: Sides | None = None
 
     def columns(self) -> tuple[str, ...]:
         """Every column that is read, once, in order."""
-        named = [*([self.unit] if self.unit != ROWS else []), self.variant, *self.segments, *self.key]
+        wide = self.sides.suffixes if self.sides else None
+        named = [*([self.unit] if self.unit != ROWS else []), *([] if wide else [self.variant])]
+        named += [*self.segments, *self.key]
         named += [self.exposure] if self.exposure else []
         named += [*self.decisions.propensities, self.decisions.order] if self.decisions else []
-        named += [c for block in self.blocks for variable in block.variables for c in variable.columns]
+        named += [c for c in (self.sides.cluster, self.sides.side_effect) if c] if self.sides else []
+        measured = [c for block in self.blocks for variable in block.variables for c in variable.columns]
+        named += [c if c == ROWS else f"{c}{end}" for c in measured for end in wide.values()] if wide else measured
         return tuple(dict.fromkeys(named))
 
 
@@ -217,6 +243,7 @@ class Audit:
     units_in_several_variants: int = 0
     units_in_unknown_variants: int = 0
     missing: dict[str, int] = field(default_factory=dict)
+    rows_without_time: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

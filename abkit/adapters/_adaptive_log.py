@@ -13,8 +13,9 @@ from abkit.adapters._frames import collect, distinct, engine_errors, open_log
 from abkit.adapters._profile import Label, Profile, check_columns, count_rows, find_labels, refuse_missing
 from abkit.adapters._progress import progress
 from abkit.adapters._query import clean_rows
+from abkit.adapters._span import clock_of, span_of, with_times
 from abkit.errors import DataError
-from abkit.logs import Audit, Block, Decisions, Request, Variable
+from abkit.logs import Audit, Block, Decisions, Request, Span, Variable
 from abkit.suffstats._base import IntArray
 from abkit.types import ROWS
 
@@ -39,11 +40,12 @@ class DecisionRows:
     propensities: Float64Array
     outcomes: dict[str, Float64Array]
     audit: Audit
+    span: Span | None = None
 
 
 def read_decided(log: object, request: Request) -> DecisionRows:
     """The decisions that count, and the audit of the log; duplicates of a key are left out as in any plan."""
-    columns = request.columns()
+    columns = (*request.columns(), *([request.time] if request.time else []))
     with engine_errors(log, columns), progress("reading the log"), open_log(log, columns) as frame:
         return _rows(frame, request)
 
@@ -54,12 +56,15 @@ def _rows(frame: Frame, request: Request) -> DecisionRows:
     schema = dict(frame.collect_schema())
     check_columns(schema, request)
     clock = _clock(schema, decisions)
+    taken = {**schema, clock.name: schema[decisions.order]}
+    dated = clock_of(taken, replace(request, time=request.time or decisions.order))
+    timed, name = with_times(frame, schema, dated)
     # propensities are read as outcomes are: as float64, and null where they are nan
     columns = Block("propensities", tuple(Variable(c, "same") for c in decisions.propensities), "drop")
     request = replace(request, blocks=(*request.blocks, columns))
     _check_propensities(schema, decisions)
-    used = frame.select(*(column for column in request.columns() if column != ROWS))
-    profile = count_rows(used, schema, request)
+    used = timed.select(*(column for column in (*request.columns(), *name) if column != ROWS))
+    profile = count_rows(used, schema, request, *name)
     labels = find_labels(used, schema, request)
     _refuse_arms(labels, decisions)
     refuse_missing(profile, request)
@@ -69,7 +74,8 @@ def _rows(frame: Frame, request: Request) -> DecisionRows:
     wanted = ["code", "time", *query.row_names.values(), *(["copies", "differ"] if request.key else [])]
     read = _arrays(query.rows.select(*wanted))
     outcomes = {column: read[name] for column, name in query.row_names.items()}
-    return _ordered(read, outcomes, labels, profile, decisions)
+    rows = _ordered(read, outcomes, labels, profile, decisions)
+    return replace(rows, span=span_of(dated, profile))
 
 
 def _ordered(
@@ -104,6 +110,7 @@ def _ordered(
         units=int(np.count_nonzero(agreed)),
         units_in_unknown_variants=int(np.count_nonzero(agreed & ~known)),
         missing=profile.missing,
+        rows_without_time=profile.without_time,
     )
     return DecisionRows(names, arm, batch, _propensities(names, arm, outcomes, decisions), outcomes, audit)
 

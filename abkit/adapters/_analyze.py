@@ -21,6 +21,7 @@ from abkit.adapters._profile import (
 )
 from abkit.adapters._progress import progress
 from abkit.adapters._query import Query, clean_rows, per_group, per_unit, pooled_quantiles, segment_names
+from abkit.adapters._span import clock_of, span_of, with_times
 from abkit.errors import DataError
 from abkit.logs import Audit, Capping, Group, LogStatistics, Request, Variable
 from abkit.types import ROWS
@@ -40,7 +41,8 @@ def read_statistics(log: object, request: Request) -> LogStatistics:
     """
     if isinstance(log, Checkpoints):
         return read_checkpoints(log, request).statistics[-1]
-    with engine_errors(log, request.columns()), progress("reading the log"), open_log(log, request.columns()) as frame:
+    columns = (*request.columns(), *([request.time] if request.time else []))
+    with engine_errors(log, columns), progress("reading the log"), open_log(log, columns) as frame:
         return frame_statistics(frame, request)
 
 
@@ -48,8 +50,14 @@ def frame_statistics(frame: Frame, request: Request) -> LogStatistics:
     """The same of a frame."""
     schema = dict(frame.collect_schema())
     check_columns(schema, request)
-    used = frame.select(*(column for column in request.columns() if column != ROWS))
-    profile = count_rows(used, schema, request)
+    clock = clock_of(schema, request)
+    timed, name = with_times(frame, schema, clock)
+    used = timed.select(*(column for column in (*request.columns(), *name) if column != ROWS))
+    profile = count_rows(used, schema, request, *name)
+    return replace(_read(used, schema, request, profile), span=span_of(clock, profile))
+
+
+def _read(used: Frame, schema: dict[str, nw.dtypes.DType], request: Request, profile: Profile) -> LogStatistics:
     labels = find_labels(used, schema, request)
     refuse_missing(profile, request)
     query = clean_rows(used, schema, request, labels, profile)
@@ -146,6 +154,7 @@ def _audit(labels: list[Label], profile: Profile, rows: list[dict[str, Any]]) ->
         units_in_several_variants=total("units", crossed),
         units_in_unknown_variants=total("units", unknown),
         missing=profile.missing,
+        rows_without_time=profile.without_time,
     )
 
 

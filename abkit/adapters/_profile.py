@@ -31,7 +31,10 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Counts of rows: all of them, what the filters drop, and values that are missing in what they keep."""
+    """Counts of rows: all of them, what the filters drop, and values that are missing in what they keep.
+
+    `ends` are the first and last time of the rows that are kept, as the clock counts.
+    """
 
     rows: int
     without_unit: int
@@ -39,6 +42,8 @@ class Profile:
     without_key: int
     not_exposed: int
     missing: dict[str, int]
+    without_time: int = 0
+    ends: tuple[int, int] | None = None
 
 
 def check_columns(schema: dict[str, nw.dtypes.DType], request: Request) -> None:
@@ -88,8 +93,10 @@ def find_labels(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], re
     return [Label(name, parse(name, schema[request.variant])) for name in (request.control, *others)]
 
 
-def count_rows(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], request: Request) -> Profile:
-    """Count what is dropped, and what is missing among the rows that are kept."""
+def count_rows(
+    frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], request: Request, clock: str | None = None
+) -> Profile:
+    """Count what is dropped, and what is missing among the rows that are kept; `clock` is a column of whole numbers."""
     import narwhals as nw
 
     measured = list(dict.fromkeys(c for b in request.blocks for v in b.variables for c in v.columns if c != ROWS))
@@ -112,7 +119,10 @@ def count_rows(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], req
         exposed = nw.col(request.exposure)
         drops["odd_exposure"] = (exposed != 0) & (exposed != 1)
     everything = [nw.len().alias("rows"), *(_count(drop).alias(name) for name, drop in drops.items())]
-    counts = {key: int(value or 0) for key, value in collect(frame.select(*everything, *looks(measured)))[0].items()}
+    if clock is not None:
+        everything += _times(clock, kept)
+    found = collect(frame.select(*everything, *looks(measured)))[0]
+    counts = {key: int(value or 0) for key, value in found.items()}
     troubled = [c for c in measured if any(counts.get(f"{kind} {c}") for kind in ("null", "nan", "infinite", "other"))]
     if troubled and any(counts[name] for name in drops):
         precise = collect(frame.filter(kept).select(*looks(troubled)))[0]
@@ -127,7 +137,20 @@ def count_rows(frame: nw.LazyFrame[Any], schema: dict[str, nw.dtypes.DType], req
         counts.get("without_key", 0),
         counts.get("not_exposed", 0),
         {column: rows for column, rows in missing.items() if rows},
+        counts.get("without_time", 0),
+        None if found.get("first") is None else (counts["first"], counts["last"]),
     )
+
+
+def _times(clock: str, kept: nw.Expr) -> list[nw.Expr]:
+    import narwhals as nw
+
+    time = nw.when(kept).then(nw.col(clock))
+    return [
+        time.min().alias("first"),
+        time.max().alias("last"),
+        _count(kept & nw.col(clock).is_null()).alias("without_time"),
+    ]
 
 
 def dropped(schema: dict[str, nw.dtypes.DType], request: Request) -> dict[str, nw.Expr]:

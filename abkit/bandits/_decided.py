@@ -55,7 +55,7 @@ def adaptive_statistics(rows: DecisionRows, request: Request, counts: Mapping[st
     if strangers := rows.audit.units_in_unknown_variants:
         impossible["of a variant without a propensity"] = strangers
     decided = Decided(contrasts, gaps, _choices(decisions), len(rows.arm) + strangers, impossible, _repeated(rows))
-    return LogStatistics(groups, rows.audit, decided=decided)
+    return LogStatistics(groups, rows.audit, decided=decided, span=rows.span)
 
 
 class _Outcome(NamedTuple):

@@ -113,7 +113,7 @@ def _traffic(units_per_week: object) -> float:
 
 def _of_log(experiment: Experiment, log: object, time: str | None) -> History:
     try:
-        return read_history(log, experiment.request(), time=time)
+        return read_history(log, replace(experiment.request(), time=None), time=time)
     except PlanError as error:
         if "`every`" not in str(error):
             raise
