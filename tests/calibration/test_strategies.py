@@ -1,7 +1,7 @@
 """What every strategy decides on releases whose truth is known; writes a part of docs/calibration-strategies.md.
 
-The plans and the releases are those of examples/strategies: a win that should be promoted, a release of which too little is
-known (or that does nothing where success is asked), and a harm that should be rolled back.
+The plans and the releases are those of examples/strategies: a win that should be promoted, a release of which too
+little is known (or that does nothing where success is asked), and a harm that should be rolled back.
 """
 
 from __future__ import annotations
@@ -60,17 +60,16 @@ def test_verdicts_of_every_strategy() -> None:
 
 
 def line(kind: str, truth: str, count: Counter[str]) -> str:
-    shares = [f"{count[verdict] / RELEASES:.1%}" for verdict in ("promote", "continue", "rollback", "blocked")]
-    marked = [f"**{share}**" if verdict == RIGHT[truth] else share
-              for verdict, share in zip(("promote", "continue", "rollback", "blocked"), shares, strict=True)]  # fmt: skip
+    shares = {verdict: f"{count[verdict] / RELEASES:.1%}" for verdict in (*RIGHT.values(), "blocked")}
+    marked = [f"**{share}**" if verdict == RIGHT[truth] else share for verdict, share in shares.items()]
     return f"| {kind} | {truth} | " + " | ".join(marked) + " |"
 
 
 HEAD = f"""## What each strategy decides
 
-{RELEASES:,} simulated releases a line, decided by `decide` on whole logs under the plans of `examples/strategies`, at one look
-each. In bold what is right. A share of continue where promote or rollback is right is power that the plan does not have;
-promote where rollback is right, and the other way round, is the error that must be rare.
+{RELEASES:,} simulated releases a line, decided by `decide` on whole logs under the plans of `examples/strategies`, at
+one look each. In bold what is right. A share of continue where promote or rollback is right is power that the plan does
+not have; promote where rollback is right, and the other way round, is the error that must be rare.
 
 | strategy | truth | promote | continue | roll back | blocked |
 |---|---|---|---|---|---|"""
