@@ -1,4 +1,4 @@
-"""The command line: analyze, decide, trajectory, plan, simulate, bandit, schema, demo."""
+"""The command line: analyze, decide, serve, trajectory, plan, simulate, bandit, schema, demo."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 from abkit import __version__
 from abkit._bandit_cli import add_bandit, bandit_schema
 from abkit._decide_cli import add_decide
+from abkit._serve_cli import add_serve
 from abkit.errors import AbkitError, DataError, PlanError
 from abkit.hooks._ci import DATA, INTERNAL, USAGE
 
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     analyze.set_defaults(run=_analyze)
 
     add_decide(commands)
+    add_serve(commands)
 
     trajectory = commands.add_parser("trajectory", help="the report at every look of an experiment")
     _plan_and_log(trajectory, one_look=False)

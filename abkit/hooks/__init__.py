@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from abkit._lazy import attach
 
 if TYPE_CHECKING:
+    from abkit.hooks._app import make_app as make_app
     from abkit.hooks._argo import argo as argo
     from abkit.hooks._ci import ci as ci
     from abkit.hooks._codedeploy import codedeploy as codedeploy
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from abkit.hooks._spinnaker import spinnaker as spinnaker
 
 _HOMES = {
+    "_app": ("make_app",),
     "_argo": ("argo",),
     "_ci": ("ci",),
     "_codedeploy": ("codedeploy",),

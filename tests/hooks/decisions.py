@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def decision_of(outcome: str) -> ab.Decision:
 @cache
 def staged(stage: int, effect: float = 2.0) -> ab.Decision:
     plan = plan_of("promote", strategy={"kind": "canary", "stages": [5, 25, 50]})
-    log = log_of("promote").assign(revenue=lambda frame: frame.revenue + (effect - 2.0) * TREATED)
+    log = log_of("promote").assign(revenue=lambda frame: frame.revenue + (effect - 2.0) * TREATED, stage=stage)
     return ab.decide(plan, log, state=ab.State(stage=stage))
 
 
@@ -54,9 +55,7 @@ def hostile(name: str) -> ab.Decision:
 
 def write(folder: Path, name: str, outcome: str, **more: Any) -> Path:
     """A plan's file whose log lies beside it."""
-    import json
-
-    log_of(outcome).to_parquet(folder / f"{name}.parquet")
+    log_of(outcome).assign(stage=1).to_parquet(folder / f"{name}.parquet")
     plan = plan_of(outcome, log={"path": f"{name}.parquet"}, **more)
     (folder / f"{name}.json").write_text(json.dumps(plan), encoding="utf-8")
     return folder / f"{name}.json"
