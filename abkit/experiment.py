@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from abkit import _check
 from abkit._fields import (
@@ -126,6 +127,9 @@ class Experiment:
     rule: Rule = field(default_factory=Rule)
     log: Source | None = None
 
+    #: Where the plan's file lies, to which the paths of its `log` are relative; no part of the plan.
+    folder: ClassVar[Path] = Path()
+
     def __post_init__(self) -> None:
         check_kinds(self)
         for name, value in {"assignment": "randomised", **self.strategy.preset()}.items():
@@ -159,7 +163,9 @@ class Experiment:
         """Read a plan from a YAML or JSON file; a `PlanError` says in one sentence what is wrong with it."""
         from abkit.adapters._plan_file import read_mapping
 
-        return cls.from_dict(read_mapping(path))
+        experiment = cls.from_dict(read_mapping(path))
+        object.__setattr__(experiment, "folder", Path(path).parent)
+        return experiment
 
     @classmethod
     def from_dict(cls, data: object) -> Experiment:
@@ -227,14 +233,14 @@ class Experiment:
                 "`decide`, on the log so far."
             )
 
-    def analyze(self, log: object, *, look: int | Look | None = None) -> Report:
+    def analyze(self, log: object = None, *, look: int | Look | None = None) -> Report:
         """Estimate every metric, check the data, and report.
 
         Parameters
         ----------
         log : table or path
             pandas, Polars (eager or lazy), PyArrow, DuckDB relation, Ibis table, PySpark or Dask frame; or the
-            path of a Parquet or CSV file, or a pattern for several.
+            path of a Parquet or CSV file, or a pattern for several; or a `Source`. By default the plan's own.
         look : int or Look, optional
             Which look at the experiment this is, from 1: needed where the monitor has a schedule and does not say how
             many units are planned. A `Look` names the units seen at the earlier ones too.

@@ -168,9 +168,11 @@ class Report:
 
 def analyze_log(experiment: Experiment, log: object, look: int | Look | None = None) -> Report:
     """The report on a log under a plan, as its design has it analyzed."""
+    from abkit.adapters._source import opened
     from abkit.designs import DESIGNS
 
-    return DESIGNS[experiment.design](experiment, log, look)
+    with opened(experiment, log) as found:
+        return DESIGNS[experiment.design](experiment, found, look)
 
 
 def make_report(experiment: Experiment, statistics: LogStatistics, look: int | Look | None = None) -> Report:

@@ -95,10 +95,7 @@ def decide(
         if log.experiment.sha256 != experiment.sha256:
             raise PlanError("`log` is a report of another plan; analyze the log under this one.")
         return decide_report(log, before, at)
-    from abkit.adapters._source import located
-
-    found = located(experiment, log, plan)
-    return decide_report(experiment.analyze(found, look=_look(experiment, look, before)), before, at)
+    return decide_report(experiment.analyze(log, look=_look(experiment, look, before)), before, at)
 
 
 def decide_report(report: Report, state: State | None = None, now: dt.datetime | None = None) -> Decision:
