@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from abkit._sets import NoInterval as NoInterval
     from abkit._sets import WholeLine as WholeLine
     from abkit.adapters._checkpoints import Checkpoints as Checkpoints
+    from abkit.adapters._events import FlagEvents as FlagEvents
     from abkit.decision import Decision as Decision
     from abkit.decision import Reason as Reason
     from abkit.decision import State as State
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from abkit.inference import rate_test as rate_test
     from abkit.inference import ratio_test as ratio_test
     from abkit.inference import regression_test as regression_test
+    from abkit.inference import series_test as series_test
     from abkit.inference import shrink as shrink
     from abkit.inference import signed_rank_test as signed_rank_test
     from abkit.inference import simpson_reversals as simpson_reversals
@@ -59,9 +61,11 @@ if TYPE_CHECKING:
     from abkit.inference import welch_test as welch_test
     from abkit.inference import z_test as z_test
     from abkit.metrics import Count as Count
+    from abkit.metrics import Disagreement as Disagreement
     from abkit.metrics import Mean as Mean
     from abkit.metrics import Metric as Metric
     from abkit.metrics import Paired as Paired
+    from abkit.metrics import PairedProportion as PairedProportion
     from abkit.metrics import Proportion as Proportion
     from abkit.metrics import Quantile as Quantile
     from abkit.metrics import Rate as Rate
@@ -129,6 +133,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "abkit.adapters._checkpoints": ("Checkpoints",),
+    "abkit.adapters._events": ("FlagEvents",),
     "abkit.decision": ("Decision", "Reason", "State", "decide"),
     "abkit.errors": ("AbkitError", "AccuracyWarning", "DataError", "MissingDependencyError", "PlanError"),
     "abkit._sets": ("HalfLines", "Interval", "NoInterval", "WholeLine"),
@@ -156,6 +161,7 @@ _HOMES = {
         "rate_test",
         "ratio_test",
         "regression_test",
+        "series_test",
         "shrink",
         "signed_rank_test",
         "simpson_reversals",
@@ -164,7 +170,19 @@ _HOMES = {
         "welch_test",
         "z_test",
     ),
-    "abkit.metrics": ("Count", "Mean", "Metric", "Paired", "Proportion", "Quantile", "Rate", "Ratio", "Trend"),
+    "abkit.metrics": (
+        "Count",
+        "Disagreement",
+        "Mean",
+        "Metric",
+        "Paired",
+        "PairedProportion",
+        "Proportion",
+        "Quantile",
+        "Rate",
+        "Ratio",
+        "Trend",
+    ),
     "abkit.replay": ("Replay", "aa_replay"),
     "abkit.report": ("Report",),
     "abkit.rule": ("AllOf", "AnyOf", "Costs", "Rule", "Timing"),

@@ -38,6 +38,7 @@ from abkit.inference._rate import rate_test as rate_test
 from abkit.inference._ratio import few_for_delta as few_for_delta
 from abkit.inference._ratio import ratio_test as ratio_test
 from abkit.inference._regression import regression_test as regression_test
+from abkit.inference._series import series_test as series_test
 from abkit.inference._signed_rank import signed_rank_test as signed_rank_test
 from abkit.inference._simpson import SimpsonFinding as SimpsonFinding
 from abkit.inference._simpson import simpson_reversals as simpson_reversals

@@ -18,8 +18,10 @@ from abkit._check import Float64Array
 FEWEST = 8
 #: Cosines a series: this times n^(2/3), the rate of Lazarus, Lewis, Stock and Watson (2018, J. Bus. Econ. Stat. 36(4)).
 COSINES = 0.6
+#: More cosines than these would gain next to nothing: their t is the normal.
+MOST_COSINES = 64
 #: Standard errors by which the persistence is rounded up: short series hide theirs.
-CAUTION = 0.5
+CAUTION = 0.2
 #: Standard errors from which the autocorrelations beyond the first have a say.
 SEEN = 2.0
 LARGEST = 0.99
@@ -111,9 +113,9 @@ def degrees(n: int, share: Float64Array, cosines: int) -> Float64Array:
     return result
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def _cosines(n: int) -> Float64Array:
-    count = max(2, int(COSINES * n ** (2 / 3)))
+    count = min(max(2, int(COSINES * n ** (2 / 3))), MOST_COSINES)
     place = (np.arange(n) + 0.5) / n
     table: Float64Array = math.sqrt(2 / n) * np.cos(math.pi * np.outer(place, np.arange(1, count + 1)))
     table.flags.writeable = False

@@ -39,9 +39,9 @@ class Kind:
     given: Callable[[Any], Any] = lambda data: data
 
 
-def lists(values: st.SearchStrategy[Any], least: int) -> Callable[[int], st.SearchStrategy[Any]]:
-    """Lists of at least `least` rows, or of exactly so many as are asked for."""
-    return lambda n: st.lists(values, min_size=n or least, max_size=n or 12)
+def lists(values: st.SearchStrategy[Any], least: int, most: int = 12) -> Callable[[int], st.SearchStrategy[Any]]:
+    """Lists of at least `least` rows and at most `most`, or of exactly so many as are asked for."""
+    return lambda n: st.lists(values, min_size=n or least, max_size=n or most)
 
 
 def same(rows: Any) -> Any:
@@ -151,8 +151,14 @@ OWN_KINDS = {
     "rate_test, negative-binomial": Kind("rows of events", UNIT_EVENTS, same, SOME_EVENTS),
 }
 
+OWN_KINDS |= {
+    "series_test, level": Kind("series", lists(EIGHTHS, 20, 24), same, [1.0, 2.0, 4.0] * 7, means=True),
+    "series_test, counts": Kind("series of events", lists(st.integers(0, 4), 20, 24), same, [0, 1, 1] * 7),
+    "series_test, auto": Kind("series of events", lists(st.integers(0, 4), 20, 24), same, [0, 1, 1] * 7),
+}
+
 #: Tests whose rows of both variants belong together.
-PAIRED = {"paired_test", "signed_rank_test"}
+PAIRED = {"paired_test", "signed_rank_test", "series_test"}
 
 #: Methods whose one-sided p-values both count what was observed, so that they add up to more than one.
 DISCRETE = {
@@ -164,6 +170,8 @@ DISCRETE = {
     ("mcnemar_test", "exact"),
     ("quantile_test", None),
     ("signed_rank_test", None),
+    ("series_test", "counts"),
+    ("series_test", "auto"),
 }
 
 #: Methods whose two sides order the outcomes each in its own way: nothing bounds the sum of their p-values.
@@ -184,6 +192,7 @@ PATIENCE = {
     "exact_test, barnard": 0.1,
     "exact_test, boschloo": 0.1,
     "rate_test, negative-binomial": 0.3,
+    "series_test": 0.3,
     "bootstrap_test": 0.3,
 }
 

@@ -24,7 +24,7 @@ OF_STATISTICS = [test for test in EXACT if test.kind.large is not None]
 OF_MEANS = [test for test in EXACT if test.kind.means]
 
 #: Tests of units that have both variants: none was assigned to one.
-OF_UNITS_IN_BOTH = {"paired_test", "signed_rank_test", "mcnemar_test"}
+OF_UNITS_IN_BOTH = {"paired_test", "signed_rank_test", "mcnemar_test", "series_test"}
 
 
 def each(tests):
