@@ -7,7 +7,7 @@ from types import MappingProxyType, NoneType
 from typing import TYPE_CHECKING
 
 from abkit import _check
-from abkit.logs import label_name
+from abkit.logs import Sides, label_name
 from abkit.metrics import Metric
 from abkit.rule import AllOf, AnyOf, Rule, Timing
 from abkit.sequential import KINDS as MONITORS
@@ -66,7 +66,7 @@ def check_given(plan: Experiment) -> None:
             raise ValueError(f"`{name}` must be given.")
 
 
-def check_pairs(metrics: Mapping[str, Metric], unit: str) -> None:
+def check_pairs(metrics: Mapping[str, Metric], unit: str, sides: Sides | None) -> None:
     """Where units are pairs they are so for all metrics, since no unit belongs to one variant only."""
     paired = [name for name, metric in metrics.items() if metric.pairs]
     others = [name for name, metric in metrics.items() if not metric.pairs]
@@ -75,7 +75,7 @@ def check_pairs(metrics: Mapping[str, Metric], unit: str) -> None:
             f"`metrics` must be all paired or none; got {paired[0]!r}, which is, and {others[0]!r}, which is not. "
             "Make a plan of each."
         )
-    if paired and unit == ROWS:
+    if paired and unit == ROWS and not (sides and sides.suffixes):
         raise ValueError(f"`unit` must name a column for paired metrics; one of the {ROWS} has one variant only.")
 
 

@@ -125,6 +125,7 @@ def _read_covariates(value: object) -> object:
 _METRIC_FIELDS: dict[str, Callable[[object], object]] = {
     "margin": _read_size("margin"),
     "mde": _read_size("mde"),
+    "tolerance": _read_size("tolerance"),
     "cap": _read_cap("cap"),
     "denominator_cap": _read_cap("denominator_cap"),
     "covariates": _read_covariates,
@@ -202,6 +203,8 @@ def _plain(value: Any) -> Any:
         return {"sum": value.column}
     if isinstance(value, (AllOf, AnyOf)):
         return {"all" if isinstance(value, AllOf) else "any": [_plain(node) for node in value.nodes]}
+    if isinstance(value, Mapping):
+        return dict(value)
     if isinstance(value, (Stage, Costs)):
         return _write(value)
     if isinstance(value, Cap):

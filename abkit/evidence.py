@@ -38,7 +38,8 @@ class Sample:
     `units` are those of both variants, `smaller` those of the smaller one. `events` are the units with an outcome in
     the smaller variant: those that are not zero, or of a proportion those of the rarer kind. `skewness` is that of the
     estimate. None is unknown. `counts` are those of both variants where they are the whole evidence, and
-    `share` is the planned share of the treatment among the units of both.
+    `share` is the planned share of the treatment among the units of both. `anytime` is the same evidence as an effect
+    whose answers are exact at any time, where a metric has one of its own.
     """
 
     units: int
@@ -47,6 +48,7 @@ class Sample:
     skewness: float | None = None
     counts: tuple[Counts, Counts] | None = None
     share: float = 0.5
+    anytime: Effect | None = None
 
 
 class Effect(Protocol):

@@ -150,7 +150,7 @@ class Experiment:
                 raise ValueError(f"`{name}` must name a column; {ROWS} stands for the rows themselves.")
         object.__setattr__(self, "allocation", checked_allocation(self.allocation, self.control))
         object.__setattr__(self, "propensity", checked_propensity(self))
-        check_pairs(self.metrics, self.unit)
+        check_pairs(self.metrics, self.unit, self.strategy.sides())
         self._check_release()
 
     def _check_release(self) -> None:
@@ -203,6 +203,7 @@ class Experiment:
             any(metric.pairs for metric in self.metrics.values()),
             None if self.propensity is None or self.order is None else Decisions(self.propensity, self.order),
             self.time,
+            self.strategy.sides(),
         )
 
     def _labels(self) -> tuple[str, ...] | None:

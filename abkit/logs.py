@@ -258,6 +258,7 @@ class Contrast:
 
     moments: CoMoments
     center: float
+    rows_with_side_effects: int = 0
     unit: float
     n_control: int
     n_treatment: int

@@ -22,6 +22,7 @@ from abkit.adapters._profile import (
 from abkit.adapters._progress import progress
 from abkit.adapters._query import Query, clean_rows, per_group, per_unit, pooled_quantiles, segment_names
 from abkit.adapters._span import clock_of, span_of, with_times
+from abkit.adapters._sides import of_rows, open_sides, profile_of, read_sides
 from abkit.errors import DataError
 from abkit.logs import Audit, Capping, Group, LogStatistics, Request, Variable
 from abkit.types import ROWS
@@ -51,6 +52,8 @@ def frame_statistics(frame: Frame, request: Request) -> LogStatistics:
     schema = dict(frame.collect_schema())
     check_columns(schema, request)
     clock = clock_of(schema, request)
+    if request.sides is not None or any(block.compare for block in request.blocks):
+        return _of_sides(frame, schema, request)
     timed, name = with_times(frame, schema, clock)
     used = timed.select(*(column for column in (*request.columns(), *name) if column != ROWS))
     profile = count_rows(used, schema, request, *name)
@@ -131,6 +134,18 @@ def _refuse_many(request: Request, groups: int) -> None:
     if groups > MOST_GROUPS:
         raise DataError(
             f"the segments {', '.join(request.segments)} make {groups:,} groups; at most {MOST_GROUPS:,} "
+def _of_sides(frame: Frame, schema: dict[str, nw.dtypes.DType], request: Request) -> LogStatistics:
+    clock = clock_of(schema, request)
+    timed, name = with_times(frame, schema, clock)
+    log = open_sides(timed, schema, request)
+    profile, side_effects = profile_of(log, *name)
+    refuse_missing(profile, of_rows(log.request))
+    query, units, pairs = read_sides(log, profile)
+    found = _of_pairs(query, pairs, collect(per_group(query, units)))
+    audit = replace(found.audit, rows_with_side_effects=side_effects)
+    return replace(found, audit=audit, span=span_of(clock, profile))
+
+
             "can be reported. Choose columns with fewer values."
         )
 

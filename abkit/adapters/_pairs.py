@@ -72,8 +72,14 @@ def per_pair(query: Query, shifts: dict[str, float]) -> tuple[Query, Frame, list
     for code in codes:
         prepared[f"seen{code}"] = flag(_of(code))
     sides = [_sides(query, place, block, shifts, prepared) for place, block in enumerate(query.request.blocks)]
-    aggregates: dict[str, Aggregate] = {name: (name, "sum") for name in prepared}
-    units = unit_rows(query, prepared, aggregates)
+    binary = {name for side in sides if side.block.variables[0].binary for names in side.values for name in names}
+    aggregates: dict[str, Aggregate] = {name: (name, "max" if name in binary else "sum") for name in prepared}
+    return pairs_of(query, unit_rows(query, prepared, aggregates), sides)
+
+
+def pairs_of(query: Query, units: Frame, sides: list[Sides]) -> tuple[Query, Frame, list[Pairs]]:
+    """Which units are compared under each treatment, from a row a unit with its sums of both sides."""
+    codes = range(len(query.labels))
     flags: dict[str, nw.Expr] = {}
     pairs = [pair for code in codes[1:] for side in sides for pair in _pairs(side, code, flags)]
     flags |= {f"pair{code}": _all_above_zero("seen0", f"seen{code}") for code in codes[1:]}

@@ -48,7 +48,7 @@ class Profile:
 
 def check_columns(schema: dict[str, nw.dtypes.DType], request: Request) -> None:
     """Every column must be there, and what is measured must be a number."""
-    _check_names(schema, request)
+    check_names(schema, request)
     for block in request.blocks:
         for column in (column for variable in block.variables for column in variable.columns):
             dtype = schema.get(column)
@@ -63,7 +63,8 @@ def check_columns(schema: dict[str, nw.dtypes.DType], request: Request) -> None:
             raise DataError(f"`exposure` must name a column of booleans or of 0 and 1; `{request.exposure}` is not.")
 
 
-def _check_names(schema: dict[str, nw.dtypes.DType], request: Request) -> None:
+def check_names(schema: dict[str, nw.dtypes.DType], request: Request) -> None:
+    """Every column must be there, under a name that engines take as it is."""
     if ROWS in schema:
         raise DataError(f"the log has a column named {ROWS}, which stands for the number of rows; rename it.")
     for column in request.columns():

@@ -85,6 +85,8 @@ def status_of_stage(report: Report, progress: Progress, verdict: str) -> StageSt
     """The stage, and the treatment's share of the traffic that the verdict leads to."""
     strategy = report.experiment.strategy
     stages = strategy.stages if isinstance(strategy, Ramped) else ()
+    if report.experiment.design == "paired":  # no user meets a shadow, and a promotion is one to a canary
+        return StageStatus(progress.number, progress.count, 0.0, None if verdict == "promote" else 0.0)
     weight = progress.stage.weight if progress.stage else _planned(report)
     after = stages[progress.number].weight if not progress.last else 100.0
     following = {"promote": after, "continue": weight, "rollback": 0.0}[verdict]

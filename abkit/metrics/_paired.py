@@ -15,6 +15,7 @@ from abkit.logs import Variable
 from abkit.metrics._metric import Metric
 from abkit.metrics._shifted import moved
 from abkit.suffstats import CoMoments
+from abkit.types import ROWS
 
 ROUNDING = 1e-12
 
@@ -86,21 +87,17 @@ class Paired(Metric):
         """Mean of the differences, or of ratios their difference, from the co-moments that the treatment has."""
         if treatment.n < 2:
             raise ValueError(f"there are {treatment.n} pair(s), and at least 2 are needed")
-        if self.denominator is None:
+        if not ratios(treatment):
             result = paired_test(treatment)
             return result.method, result.effect
         for variant, total in zip(("control", "treatment"), treatment.mean[1::2], strict=True):
             if total == 0:
-                raise ValueError(f"the denominator `{self.denominator}` adds up to zero in the {variant}")
+                raise ValueError(f"the denominator `{self.denominator or ROWS}` adds up to zero in the {variant}")
         return "paired ratio", paired_test(shares_of_pairs(treatment)).effect
 
     def _shifted(self, moments: CoMoments, size: float) -> CoMoments:
         """Every unit's value under the treatment, so that the difference becomes the effect; a ratio as in `Ratio`."""
-        control, treatment = self.values(moments, moments)
-        new = control + size
-        if self.denominator is None:
-            return moved(moments, new, place=1)
-        return moved(moments, new * float(moments.mean[3]), np.array([1.0, new - treatment]), place=2)
+        return shifted_pairs(moments, size)
 
     def sample(self, control: CoMoments, treatment: CoMoments) -> Sample:
         """The pairs, which are the units of both variants."""
@@ -108,12 +105,31 @@ class Paired(Metric):
 
     def values(self, control: CoMoments | None, treatment: CoMoments | None) -> tuple[float, float]:  # noqa: ARG002
         """The means of the pairs, or the ratios."""
-        if treatment is None or not treatment.n:
-            return math.nan, math.nan
-        if self.denominator is None:
-            return float(treatment.mean[0]), float(treatment.mean[1])
-        y_c, d_c, y_t, d_t = treatment.mean.tolist()
-        return y_c / d_c if d_c else math.nan, y_t / d_t if d_t else math.nan
+        return pair_values(treatment)
+
+
+def ratios(moments: CoMoments) -> bool:
+    """Whether these are totals to be divided, by a denominator or by the rows of clusters, and not values of pairs."""
+    return len(moments.names) == 4
+
+
+def shifted_pairs(moments: CoMoments, size: float) -> CoMoments:
+    """The treatment's mean, or ratio, so that its difference from the control's is this size."""
+    control, treatment = pair_values(moments)
+    new = control + size
+    if not ratios(moments):
+        return moved(moments, new, place=1)
+    return moved(moments, new * float(moments.mean[3]), np.array([1.0, new - treatment]), place=2)
+
+
+def pair_values(moments: CoMoments | None) -> tuple[float, float]:
+    """The two means of pairs, or the two ratios."""
+    if moments is None or not moments.n:
+        return math.nan, math.nan
+    if not ratios(moments):
+        return float(moments.mean[0]), float(moments.mean[1])
+    y_c, d_c, y_t, d_t = moments.mean.tolist()
+    return y_c / d_c if d_c else math.nan, y_t / d_t if d_t else math.nan
 
 
 def shares_of_pairs(moments: CoMoments) -> CoMoments:

@@ -14,6 +14,7 @@ from abkit.suffstats import CoMoments
 from abkit.types import Null, Relative
 
 PLAIN = np.ones(1)
+ROUNDING = 1e-12
 
 
 def size_of(effect: Null, value: float) -> float:
@@ -62,6 +63,11 @@ def stretched(moments: CoMoments, mean: float, squares: float, rates: tuple[floa
     if held > 0:
         return moved(moments, mean, math.sqrt(squares / held) * residual + rest)
     return moved(moments, mean, residual + rest, squares)
+
+
+def rounded_count(found: float, units: float) -> float:
+    """A whole number where rounding alone keeps it from being one; of hypothetical units there may be parts."""
+    return whole if abs(found - (whole := round(found))) <= ROUNDING * max(units, 1) else found
 
 
 def squares_of_counts(squares: float, n: int, mean: float, new: float) -> float:

@@ -83,6 +83,8 @@ class AnytimeValid:
 
     def monitored(self, method: str, effect: Effect, sample: Sample, _look: Look) -> tuple[str, Effect]:
         """The exact answer of counts; else the effect against the mixture's bound, once the burn-in is over."""
+        if sample.anytime is not None:
+            return "mixture of bets", sample.anytime
         if sample.counts is not None:
             control, treatment = sample.counts
             return "likelihood-ratio mixture", two_proportions_effect(

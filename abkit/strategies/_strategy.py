@@ -12,6 +12,7 @@ from abkit import _check, _times
 
 if TYPE_CHECKING:
     from abkit.experiment import Experiment
+    from abkit.logs import Sides
 
 #: How the log came about, which decides how it is analyzed.
 Design = Literal["concurrent", "paired", "adaptive", "events", "staggered", "before-after"]
@@ -100,6 +101,15 @@ class Strategy(ABC):
 
     @property
     def observational(self) -> bool:
+    def sides(self) -> Sides | None:
+        """How the log holds pairs, where every unit is seen under every variant."""
+        return None
+
+    @property
+    def guarantee(self) -> str | None:
+        """When the stated error rates hold, where the strategy and not the monitor decides it."""
+        return None
+
         """Whether chance did not decide who got what, so that something else may be behind a difference."""
         return self.design in ("staggered", "before-after")
 
