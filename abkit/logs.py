@@ -117,6 +117,19 @@ class Sides:
 
 
 @dataclass(frozen=True, slots=True)
+class Ramp:
+    """How a log tells the stages of a release apart.
+
+    `column` holds their numbers, from 1 to `count`; None: there is one. Rows of the first `warm_up` microseconds of a
+    stage do not count.
+    """
+
+    column: str | None
+    count: int = 1
+    warm_up: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """All that one analysis needs from a log; with `pairs`, each unit is seen under every variant.
 
@@ -135,12 +148,13 @@ class Request:
     decisions: Decisions | None = None
     time: str | None = None
     sides: Sides | None = None
+    ramp: Ramp | None = None
 
     def columns(self) -> tuple[str, ...]:
         """Every column that is read, once, in order."""
         wide = self.sides.suffixes if self.sides else None
         named = [*([self.unit] if self.unit != ROWS else []), *([] if wide else [self.variant])]
-        named += [*self.segments, *self.key]
+        named += [*self.segments, *self.key, *([self.ramp.column] if self.ramp and self.ramp.column else [])]
         named += [self.exposure] if self.exposure else []
         named += [*self.decisions.propensities, self.decisions.order] if self.decisions else []
         named += [c for c in (self.sides.cluster, self.sides.side_effect) if c] if self.sides else []
@@ -244,6 +258,7 @@ class Audit:
     units_in_unknown_variants: int = 0
     missing: dict[str, int] = field(default_factory=dict)
     rows_without_time: int = 0
+    rows_with_side_effects: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -258,7 +273,6 @@ class Contrast:
 
     moments: CoMoments
     center: float
-    rows_with_side_effects: int = 0
     unit: float
     n_control: int
     n_treatment: int
@@ -317,11 +331,31 @@ class StageLog:
 
 
 @dataclass(frozen=True, slots=True)
+class StagesSeen:
+    """What the stages of a log hold, and what was left out of them; counts are of rows.
+
+    `rows` and `first`, the time of the first one, are by stage, before anything is left out. A unit belongs to the
+    first stage that it was seen in: `later` rows are of other stages. `without_stage` have none of the plan's. `notes`
+    say what follows from that, and what else is not in the results.
+    """
+
+    rows: dict[int, int]
+    first: dict[int, datetime]
+    later: int = 0
+    without_stage: int = 0
+    warming_up: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LogStatistics:
     """What comes back from a log: groups, the audit, caps, and with pairs how many units lack a variant.
 
     `decided` is there where a policy chose the variants; groups then hold no moments. `span` is there where the request
-    names a column of times that are times.
+    names a column of times that are times. `stages` is there where the request has a ramp; with its column the last
+    segment of each group is the number of the stage. `notes` are sentences on how the log was read.
+    `given` says that another system added it up: of rows
+    there is then nothing to tell.
     """
 
     groups: tuple[Group, ...]
@@ -330,6 +364,9 @@ class LogStatistics:
     unpaired: int | None = None
     decided: Decided | None = None
     span: Span | None = None
+    given: bool = False
+    stages: StagesSeen | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
