@@ -133,7 +133,7 @@ class Experiment:
     def __post_init__(self) -> None:
         check_kinds(self)
         for name, value in {"assignment": "randomised", **self.strategy.preset()}.items():
-            if getattr(self, name) in (None, ""):
+            if getattr(self, name) in (None, "", Rule()):
                 object.__setattr__(self, name, value)
         check_given(self)
         check_words(self)
@@ -219,7 +219,7 @@ class Experiment:
     @property
     def guarantee(self) -> str:
         """When the stated error rates hold."""
-        return OBSERVATIONAL if self.strategy.observational else self.monitor.guarantee
+        return OBSERVATIONAL if self.strategy.observational else self.strategy.guarantee or self.monitor.guarantee
 
     def require_randomised(self, what: str) -> None:
         """Refuse a plan whose variants chance did not draw; the message says what was asked."""

@@ -152,7 +152,8 @@ def _checks(report: Report, state: State, now: dt.datetime | None, number: int) 
     plan, span, units = report.experiment, report.statistics.span, sum(report.units.values())
     if plan.timing.stale is not None or (now and span and span.last > now + SKEW):
         yield _fresh(plan.timing.stale, span.last if span else None, now)
-    if isinstance(plan.monitor, FixedHorizon) and any(seen != units for seen in state.looks):
+    one_look = isinstance(plan.monitor, FixedHorizon) and plan.design != "staggered"  # whose batches share its alpha
+    if one_look and any(seen != units for seen in state.looks):
         looks = len({*state.looks, units})
         yield Check("looks", "fail", f"this is look {looks}, and a fixed horizon has one: its error rates hold no more")
     if report.stages and max(report.stages) > number:

@@ -84,6 +84,8 @@ class Strategy(ABC):
     kind: ClassVar[str]
     design: ClassVar[Design]
     words: ClassVar[Words]
+    #: Whether each segment of the plan gets a verdict of its own.
+    segment_verdicts: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         self._check()
@@ -99,8 +101,6 @@ class Strategy(ABC):
     def check_plan(self, plan: Experiment) -> None:  # noqa: B027
         """Refuse a plan that this strategy cannot be analyzed under; the message names the field."""
 
-    @property
-    def observational(self) -> bool:
     def sides(self) -> Sides | None:
         """How the log holds pairs, where every unit is seen under every variant."""
         return None
@@ -110,6 +110,8 @@ class Strategy(ABC):
         """When the stated error rates hold, where the strategy and not the monitor decides it."""
         return None
 
+    @property
+    def observational(self) -> bool:
         """Whether chance did not decide who got what, so that something else may be behind a difference."""
         return self.design in ("staggered", "before-after")
 
@@ -140,6 +142,11 @@ class Ramped(Strategy):
 
     def _check_more(self) -> None:
         """Check the further fields of this strategy."""
+
+    @property
+    def steady(self) -> bool:
+        """Whether control and treatment have the same ratio in every stage, so that their rows may be added up."""
+        return len({stage.split[0] / stage.split[1] for stage in self.stages}) <= 1
 
 
 def _checked_stages(stages: object) -> tuple[Stage, ...]:
