@@ -21,8 +21,8 @@ from abkit.adapters._profile import (
 )
 from abkit.adapters._progress import progress
 from abkit.adapters._query import Query, clean_rows, per_group, per_unit, pooled_quantiles, segment_names
-from abkit.adapters._span import clock_of, span_of, with_times
 from abkit.adapters._sides import of_rows, open_sides, profile_of, read_sides
+from abkit.adapters._span import clock_of, span_of, with_times
 from abkit.errors import DataError
 from abkit.logs import Audit, Capping, Group, LogStatistics, Request, Variable
 from abkit.types import ROWS
@@ -50,10 +50,10 @@ def read_statistics(log: object, request: Request) -> LogStatistics:
 def frame_statistics(frame: Frame, request: Request) -> LogStatistics:
     """The same of a frame."""
     schema = dict(frame.collect_schema())
-    check_columns(schema, request)
-    clock = clock_of(schema, request)
     if request.sides is not None or any(block.compare for block in request.blocks):
         return _of_sides(frame, schema, request)
+    check_columns(schema, request)
+    clock = clock_of(schema, request)
     timed, name = with_times(frame, schema, clock)
     used = timed.select(*(column for column in (*request.columns(), *name) if column != ROWS))
     profile = count_rows(used, schema, request, *name)
@@ -122,18 +122,6 @@ def _group(query: Query, row: dict[str, Any], spreads: dict[str, Spread]) -> Gro
     return Group(query.labels[code].name, segments, int(row["units"]), moments)
 
 
-def _of_pairs(query: Query, pairs: list[Pairs], rows: list[dict[str, Any]]) -> LogStatistics:
-    groups, complete = pair_groups(query, pairs, [row for row in rows if row["low"] is not None])
-    _refuse_many(query.request, len(groups))
-    audit = replace(_audit(query.labels, query.profile, rows), units_in_several_variants=0)  # as they all should be
-    unpaired = audit.units - audit.units_in_unknown_variants - complete
-    return LogStatistics(groups, audit, unpaired=unpaired)
-
-
-def _refuse_many(request: Request, groups: int) -> None:
-    if groups > MOST_GROUPS:
-        raise DataError(
-            f"the segments {', '.join(request.segments)} make {groups:,} groups; at most {MOST_GROUPS:,} "
 def _of_sides(frame: Frame, schema: dict[str, nw.dtypes.DType], request: Request) -> LogStatistics:
     clock = clock_of(schema, request)
     timed, name = with_times(frame, schema, clock)
@@ -146,6 +134,18 @@ def _of_sides(frame: Frame, schema: dict[str, nw.dtypes.DType], request: Request
     return replace(found, audit=audit, span=span_of(clock, profile))
 
 
+def _of_pairs(query: Query, pairs: list[Pairs], rows: list[dict[str, Any]]) -> LogStatistics:
+    groups, complete = pair_groups(query, pairs, [row for row in rows if row["low"] is not None])
+    _refuse_many(query.request, len(groups))
+    audit = replace(_audit(query.labels, query.profile, rows), units_in_several_variants=0)  # as they all should be
+    unpaired = audit.units - audit.units_in_unknown_variants - complete
+    return LogStatistics(groups, audit, unpaired=unpaired)
+
+
+def _refuse_many(request: Request, groups: int) -> None:
+    if groups > MOST_GROUPS:
+        raise DataError(
+            f"the segments {', '.join(request.segments)} make {groups:,} groups; at most {MOST_GROUPS:,} "
             "can be reported. Choose columns with fewer values."
         )
 
