@@ -22,6 +22,7 @@ PLAN: dict[str, Any] = {
     "metrics": {"revenue": {"kind": "mean", "value": "revenue"}},
     "monitor": {"kind": "anytime-valid"},
 }
+STAGES = [{"weight": weight, "control": weight} for weight in (5, 25, 50)]
 BROKEN = {"allocation": {"control": 9, "treatment": 1}}
 
 
@@ -43,7 +44,7 @@ def decision_of(outcome: str) -> ab.Decision:
 
 @cache
 def staged(stage: int, effect: float = 2.0) -> ab.Decision:
-    plan = plan_of("promote", strategy={"kind": "canary", "stages": [5, 25, 50]})
+    plan = plan_of("promote", strategy={"kind": "canary", "stages": STAGES})
     log = log_of("promote").assign(revenue=lambda frame: frame.revenue + (effect - 2.0) * TREATED, stage=stage)
     return ab.decide(plan, log, state=ab.State(stage=stage))
 
