@@ -51,7 +51,7 @@ docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
 
 examples: $(VENV)/.test  ## every script runs, and every plan is read
-	for script in examples/*.py; do $(BIN)/python -W error $$script > /dev/null || exit 1; done
+	for script in examples/*.py examples/strategies/*.py; do $(BIN)/python -W error $$script > /dev/null || exit 1; done
 
 calibrate: $(VENV)/.test  ## slow: error rates and coverage by simulation, and their table in the docs
 	$(BIN)/python -m pytest -m calibration
