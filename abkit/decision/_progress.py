@@ -64,7 +64,8 @@ def progress_of(report: Report, state: State | None, now: dt.datetime | None) ->
     if stage is not None:
         in_stage = report.stages[number].units if number in report.stages else None if report.stages else report.units
         reasons += tuple(_short_of_time(stage.min_time, since, at, f"stage {number}"))
-        reasons += tuple(_few(report, stage.min_units, in_stage or {}, f" of stage {number}"))
+        # a stage of which the log holds nothing has shown nothing, whatever the stages before it did
+        reasons += tuple(_few(report, max(stage.min_units, 1), in_stage or {}, f" of stage {number}", stage.split))
     deadline = _after("timing.deadline", timing.deadline, started)
     return Progress(
         number,
@@ -140,8 +141,11 @@ def _short_of_time(
         yield Reason("TOO_EARLY", f"{what} must run for {length}: until {until}")
 
 
-def _few(report: Report, least: int, units: dict[str, int] | None, where: str = "") -> Iterator[Reason]:
-    seen = report.units if units is None else {variant: units.get(variant, 0) for variant in report.variants}
+def _few(
+    report: Report, least: int, units: dict[str, int] | None, where: str = "", split: tuple[float, float] = (1, 1)
+) -> Iterator[Reason]:
+    asked = report.variants if split[0] else report.variants[1:]  # at 100% there is no control
+    seen = report.units if units is None else {variant: units.get(variant, 0) for variant in asked}
     few = {variant: n for variant, n in seen.items() if n < least}
     if few:
         listed = ", ".join(f"{variant} has {n:,}" for variant, n in few.items())
