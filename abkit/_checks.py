@@ -14,6 +14,7 @@ from abkit.inference import balance_test, paired_test, ratio_test, srm_test
 from abkit.logs import Decided, Group, LogStatistics, gaps_of
 from abkit.metrics import Paired, shares_of_pairs
 from abkit.sequential import FixedHorizon, srm_sequence
+from abkit.strategies import Ramped
 from abkit.suffstats import CoMoments
 
 
@@ -28,12 +29,16 @@ class Check:
 
 
 def data_checks(
-    experiment: Experiment, statistics: LogStatistics, merged: dict[str, Group], units: dict[str, int]
+    experiment: Experiment,
+    statistics: LogStatistics,
+    merged: dict[str, Group],
+    units: dict[str, int],
+    ratio: Check | None = None,
 ) -> Iterator[Check]:
-    """Every check that needs no test of a metric."""
+    """Every check that needs no test of a metric; `ratio` is that of the sample ratio where there are stages."""
     treatments = [variant for variant in units if variant != experiment.control]
     if statistics.decided is None:
-        yield from _assignment(experiment, statistics, units)
+        yield from _assignment(experiment, statistics, ratio or sample_ratio(experiment, units))
     else:
         yield from _choices(experiment, statistics, statistics.decided)
     yield from _duplicates(experiment, statistics)
@@ -45,30 +50,50 @@ def data_checks(
     yield from _balance(experiment, merged, treatments)
 
 
-def _assignment(experiment: Experiment, statistics: LogStatistics, units: dict[str, int]) -> Iterator[Check]:
+def _assignment(experiment: Experiment, statistics: LogStatistics, ratio: Check) -> Iterator[Check]:
     """Whether units were in the variants as planned: in one each, or where they are pairs in every one."""
     if statistics.unpaired is None:
-        yield _sample_ratio(experiment, units)
+        yield ratio
+    if statistics.given:
+        return
     yield _identity(experiment, statistics)
     yield _contamination(experiment, statistics) if statistics.unpaired is None else _pairs(experiment, statistics)
 
 
-def _sample_ratio(experiment: Experiment, units: dict[str, int]) -> Check:
-    allocation = experiment.allocation or dict.fromkeys(units, 1.0)
-    weights = {variant: allocation[variant] for variant in units}
-    pvalue, reason = _of_ratio(experiment, units, weights)
-    shares = " : ".join(f"{allocation[variant]:g}" for variant in units)
-    meant = f"{shares} planned" if experiment.allocation else "equal shares assumed: the plan has no `allocation`"
+def sample_ratio(experiment: Experiment, units: dict[str, int]) -> Check:
+    """Whether there are as many units of each variant as the allocation says."""
+    allocation = experiment.allocation or planned_split(experiment, units)
+    weights = allocation or dict.fromkeys(units, 1.0)
+    pvalue, reason = ratio_pvalue(experiment, units, {variant: weights[variant] for variant in units})
+    shares = " : ".join(f"{weights[variant]:g}" for variant in units)
+    meant = f"{shares} planned" if allocation else "equal shares assumed: the plan has no `allocation`"
     observed = " : ".join(f"{n:,}" for n in units.values())
-    status = "fail" if pvalue < experiment.quality.alpha else "pass"
+    message = f"units {observed}, {meant}; {reason or f'p = {pvalue:.3g}{at_any_time(experiment)}'}"
+    return Check("sample_ratio", ratio_status(experiment, pvalue), message, finite_or_none(pvalue))
+
+
+def planned_split(experiment: Experiment, units: dict[str, int]) -> dict[str, float] | None:
+    """What the stages of a ramp say of two variants, where all of them say the same."""
+    strategy = experiment.strategy
+    if not isinstance(strategy, Ramped) or not strategy.stages or not strategy.steady or len(units) != 2:
+        return None
+    others = [variant for variant in units if variant != experiment.control]
+    return dict(zip((experiment.control, *others), strategy.stages[0].split, strict=False))
+
+
+def ratio_status(experiment: Experiment, pvalue: float) -> str:
+    """What a p-value of the sample ratio means."""
     if math.isnan(pvalue):
-        status = "unknown"
-    when = "" if isinstance(experiment.monitor, FixedHorizon) else " at any time"
-    message = f"units {observed}, {meant}; {reason or f'p = {pvalue:.3g}{when}'}"
-    return Check("sample_ratio", status, message, finite_or_none(pvalue))
+        return "unknown"
+    return "fail" if pvalue < experiment.quality.alpha else "pass"
 
 
-def _of_ratio(experiment: Experiment, units: dict[str, int], weights: dict[str, float]) -> tuple[float, str | None]:
+def at_any_time(experiment: Experiment) -> str:
+    """What is said of a p-value that holds at any number of looks."""
+    return "" if isinstance(experiment.monitor, FixedHorizon) else " at any time"
+
+
+def ratio_pvalue(experiment: Experiment, units: dict[str, int], weights: dict[str, float]) -> tuple[float, str | None]:
     """p-value of the sample ratio: of one look, or of as many as one likes."""
     if isinstance(experiment.monitor, FixedHorizon):
         result = srm_test(units, weights)
@@ -153,7 +178,7 @@ def _lost(experiment: Experiment, decided: Decided) -> Iterator[Check]:
 
 def _duplicates(experiment: Experiment, statistics: LogStatistics) -> Iterator[Check]:
     audit = statistics.audit
-    if experiment.key:
+    if experiment.key and not statistics.given:
         rows = audit.rows_contradictory
         message = (
             f"{audit.rows_duplicated:,} duplicate rows left out, {rows:,} keys with rows that contradict each other"
@@ -202,9 +227,10 @@ def _balance(experiment: Experiment, merged: dict[str, Group], treatments: list[
         asked.setdefault(metric.block(name, experiment.missing).variables[len(metric.outcomes()) :], name)
     for covariates, name in asked.items():
         for variant in treatments:
-            if covariates and experiment.control in merged and variant in merged:
-                pair = (_last(merged[v].moments[name], len(covariates)) for v in (experiment.control, variant))
-                yield _balanced(experiment, name, variant, *pair)
+            pair = [merged[v].moments.get(name) for v in (experiment.control, variant) if v in merged]
+            held = [_last(moments, len(covariates)) for moments in pair if covariates and moments is not None]
+            if len(held) == 2:
+                yield _balanced(experiment, name, variant, *held)
 
 
 def _balanced(experiment: Experiment, name: str, variant: str, control: CoMoments, treatment: CoMoments) -> Check:

@@ -335,8 +335,7 @@ class StagesSeen:
     """What the stages of a log hold, and what was left out of them; counts are of rows.
 
     `rows` and `first`, the time of the first one, are by stage, before anything is left out. A unit belongs to the
-    first stage that it was seen in: `later` rows are of other stages. `without_stage` have none of the plan's. `notes`
-    say what follows from that, and what else is not in the results.
+    first stage that it was seen in: `later` rows are of other stages. `without_stage` have none of the plan's.
     """
 
     rows: dict[int, int]
@@ -344,7 +343,6 @@ class StagesSeen:
     later: int = 0
     without_stage: int = 0
     warming_up: int = 0
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,9 +351,8 @@ class LogStatistics:
 
     `decided` is there where a policy chose the variants; groups then hold no moments. `span` is there where the request
     names a column of times that are times. `stages` is there where the request has a ramp; with its column the last
-    segment of each group is the number of the stage. `notes` are sentences on how the log was read.
-    `given` says that another system added it up: of rows
-    there is then nothing to tell.
+    segment of each group is the number of the stage. `notes` are sentences on how the log was read. `given` says that
+    another system added it up, so that nothing is known of rows.
     """
 
     groups: tuple[Group, ...]
@@ -364,9 +361,9 @@ class LogStatistics:
     unpaired: int | None = None
     decided: Decided | None = None
     span: Span | None = None
-    given: bool = False
     stages: StagesSeen | None = None
     notes: tuple[str, ...] = ()
+    given: bool = False
 
 
 @dataclass(frozen=True, slots=True)

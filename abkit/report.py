@@ -178,11 +178,11 @@ def analyze_log(experiment: Experiment, log: object, look: int | Look | None = N
 def make_report(experiment: Experiment, statistics: LogStatistics, look: int | Look | None = None) -> Report:
     """Tests and checks from a log's statistics, as the plan's monitor takes them at this look."""
     merged = merge_groups(statistics.groups)
-    treatments = _treatments(experiment, merged)
+    treatments = treatments_of(experiment, merged)
     variants = (experiment.control, *treatments)
-    _require_two_variants(experiment, statistics, merged)
+    require_two_variants(experiment, statistics, merged)
     units = {variant: merged[variant].units if variant in merged else 0 for variant in variants}
-    look = _look(experiment, look, sum(units.values()))
+    look = look_of(experiment, look, sum(units.values()))
     compare, decided = Comparison(experiment, look), statistics.decided
     results = tuple(
         compare(name, merged.get(experiment.control), merged.get(variant), variant, None)
@@ -193,13 +193,14 @@ def make_report(experiment: Experiment, statistics: LogStatistics, look: int | L
     )
     checks = (
         *data_checks(experiment, statistics, merged, units),
-        *_quality_metrics(experiment, results),
+        *quality_metrics(experiment, results),
     )
-    segments = tuple(_segment_results(compare, statistics.groups, treatments))
+    segments = tuple(segment_results(compare, statistics.groups, treatments))
     return Report(experiment, statistics, variants, units, results, segments, checks, look)
 
 
-def _look(experiment: Experiment, look: int | Look | None, units: int) -> Look:
+def look_of(experiment: Experiment, look: int | Look | None, units: int) -> Look:
+    """The look that is meant, as the plan's monitor counts."""
     try:
         return experiment.monitor.look(look, units)
     except (TypeError, ValueError) as error:
@@ -219,7 +220,8 @@ def merge_groups(groups: Iterable[Group]) -> dict[str, Group]:
     return merged
 
 
-def _require_two_variants(experiment: Experiment, statistics: LogStatistics, merged: dict[str, Group]) -> None:
+def require_two_variants(experiment: Experiment, statistics: LogStatistics, merged: dict[str, Group]) -> None:
+    """Refuse a log without units of the control, or of anything else."""
     seen = [variant for variant, group in merged.items() if group.units]
     if experiment.control in seen and len(seen) > 1:
         return
@@ -242,7 +244,8 @@ def _impossible(statistics: LogStatistics) -> dict[str, int]:
     return statistics.decided.impossible if statistics.decided else {}
 
 
-def _treatments(experiment: Experiment, merged: dict[str, Group]) -> list[str]:
+def treatments_of(experiment: Experiment, merged: dict[str, Group]) -> list[str]:
+    """The variants that are compared with the control."""
     if isinstance(experiment.propensity, Mapping):
         return [variant for variant in experiment.propensity if variant != experiment.control]
     if experiment.allocation is None:
@@ -253,10 +256,14 @@ def _treatments(experiment: Experiment, merged: dict[str, Group]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How a plan compares a treatment with the control at one look."""
+    """How a plan compares a treatment with the control at one look.
+
+    `share` is the treatment's planned share of both, where the plan's allocation does not say it.
+    """
 
     experiment: Experiment
     look: Look
+    share: float | None = None
 
     def __call__(
         self, name: str, control: Group | None, treatment: Group | None, variant: str, segment: str | None
@@ -275,7 +282,7 @@ class Comparison:
             return MetricResult(*shared, None, str(error))
         if test.reason:
             return MetricResult(*shared, None, test.reason)
-        return MetricResult(*shared, test, None, _kept(metric, c, t))
+        return MetricResult(*shared, test, None, kept(metric, c, t))
 
     def decided(self, name: str, variant: str, decided: Decided) -> MetricResult:
         """The same where a policy chose the variants: the means shown are the adaptive estimates."""
@@ -309,17 +316,21 @@ class Comparison:
 
     def _share(self, variant: str) -> float:
         """The planned share of a treatment among its own units and the control's."""
+        if self.share is not None:
+            return self.share
         weights = self.experiment.allocation or {}
         treated, control = (weights.get(label, 1.0) for label in (variant, self.experiment.control))
         return treated / (treated + control)
 
 
-def _kept(metric: Metric, control: CoMoments, treatment: CoMoments) -> float:
+def kept(metric: Metric, control: CoMoments, treatment: CoMoments) -> float:
+    """The share of the estimate's variance that covariates leave."""
     arm = ratio_arm if isinstance(metric, (Rate, Ratio)) else mean_arm
     return variance_kept(arm(control), arm(treatment)) if metric.covariates else 1.0
 
 
-def _quality_metrics(experiment: Experiment, results: Iterable[MetricResult]) -> Iterator[Check]:
+def quality_metrics(experiment: Experiment, results: Iterable[MetricResult]) -> Iterator[Check]:
+    """A check of each metric that must not differ at all."""
     for row in results:
         if row.role != "quality":
             continue
@@ -332,7 +343,8 @@ def _quality_metrics(experiment: Experiment, results: Iterable[MetricResult]) ->
         yield Check(label, status, message, row.test.pvalue)
 
 
-def _segment_results(compare: Comparison, groups: tuple[Group, ...], treatments: list[str]) -> Iterator[MetricResult]:
+def segment_results(compare: Comparison, groups: tuple[Group, ...], treatments: list[str]) -> Iterator[MetricResult]:
+    """Every metric within each value of each segment column."""
     experiment = compare.experiment
     for i, column in enumerate(experiment.segments):
         for value in sorted({group.segments[i] for group in groups}):

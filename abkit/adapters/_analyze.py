@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from abkit.adapters._buckets import Spread, bucketed
 from abkit.adapters._checkpoints import Checkpoints, read_checkpoints
+from abkit.adapters._clock import Clock
 from abkit.adapters._frames import collect, engine_errors, open_log
 from abkit.adapters._pairs import Pairs, pair_groups, per_pair
 from abkit.adapters._profile import (
@@ -23,6 +24,7 @@ from abkit.adapters._progress import progress
 from abkit.adapters._query import Query, clean_rows, per_group, per_unit, pooled_quantiles, segment_names
 from abkit.adapters._sides import of_rows, open_sides, profile_of, read_sides
 from abkit.adapters._span import clock_of, span_of, with_times
+from abkit.adapters._stages import by_stage, with_stage
 from abkit.errors import DataError
 from abkit.logs import Audit, Capping, Group, LogStatistics, Request, Variable
 from abkit.types import ROWS
@@ -57,14 +59,24 @@ def frame_statistics(frame: Frame, request: Request) -> LogStatistics:
     timed, name = with_times(frame, schema, clock)
     used = timed.select(*(column for column in (*request.columns(), *name) if column != ROWS))
     profile = count_rows(used, schema, request, *name)
-    return replace(_read(used, schema, request, profile), span=span_of(clock, profile))
+    return replace(_read(used, schema, request, profile, clock), span=span_of(clock, profile))
 
 
-def _read(used: Frame, schema: dict[str, nw.dtypes.DType], request: Request, profile: Profile) -> LogStatistics:
+def _read(
+    used: Frame, schema: dict[str, nw.dtypes.DType], request: Request, profile: Profile, clock: Clock | None
+) -> LogStatistics:
     labels = find_labels(used, schema, request)
     refuse_missing(profile, request)
-    query = clean_rows(used, schema, request, labels, profile)
-    centers = _shifts(query)
+    if (ramp := request.ramp) is None:
+        return _of_rows(clean_rows(used, schema, request, labels, profile))
+    request = with_stage(request, ramp, schema, clock)
+    query = clean_rows(used, schema, request, labels, profile, clock.name if clock else None)
+    query, seen = by_stage(query, ramp, clock)
+    return replace(_of_rows(query), stages=seen)
+
+
+def _of_rows(query: Query) -> LogStatistics:
+    request, centers = query.request, _shifts(query)
     if request.pairs:
         query, units, pairs = per_pair(query, centers)
         return _of_pairs(query, pairs, collect(per_group(query, units)))

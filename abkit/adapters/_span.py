@@ -36,11 +36,12 @@ def span_of(clock: Clock | None, profile: Profile) -> Span | None:
     """The first and last time of the rows that count; a date is the start of its day."""
     if clock is None or profile.ends is None:
         return None
-    first, last = (_utc(clock, end) for end in profile.ends)
+    first, last = (utc(clock, end) for end in profile.ends)
     return Span(first, last)
 
 
-def _utc(clock: Clock, microseconds: int) -> datetime:
+def utc(clock: Clock, microseconds: int) -> datetime:
+    """A time that the clock counted."""
     try:
         moment = clock.at(microseconds)
     except OverflowError as error:
