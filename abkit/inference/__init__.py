@@ -13,6 +13,8 @@ from abkit.inference._heterogeneity import HeterogeneityResult as HeterogeneityR
 from abkit.inference._heterogeneity import ShrunkEffect as ShrunkEffect
 from abkit.inference._heterogeneity import heterogeneity_test as heterogeneity_test
 from abkit.inference._heterogeneity import shrink as shrink
+from abkit.inference._interrupted import InterruptedSeries as InterruptedSeries
+from abkit.inference._interrupted import interrupted_series as interrupted_series
 from abkit.inference._linear import Arm as Arm
 from abkit.inference._linear import linear_caution as linear_caution
 from abkit.inference._linear import linear_effect as linear_effect
