@@ -90,6 +90,11 @@ def adaptive_notes(report: Report) -> Iterator[str]:
 def audit_notes(report: Report) -> Iterator[str]:
     """One sentence for each thing that was left out of the analysis or changed in it."""
     yield from adaptive_notes(report)
+    if report.statistics.given:
+        yield (
+            "the log is statistics: rows without a unit or a variant, units in several variants, duplicates, and values "
+            "that are missing more often in one variant are not seen"
+        )
     audit = report.statistics.audit
     of = f"of {audit.rows:,} rows"
     left_out = (

@@ -241,7 +241,8 @@ class Experiment:
         ----------
         log : table or path
             pandas, Polars (eager or lazy), PyArrow, DuckDB relation, Ibis table, PySpark or Dask frame; or the
-            path of a Parquet or CSV file, or a pattern for several; or a `Source`. By default the plan's own.
+            path of a Parquet or CSV file, or a pattern for several; or a `Source`; or `Checkpoints`; or statistics, as
+            a dict of variants to metrics to `Moments`, `Counts`, `CoMoments` or `Histogram`. By default the plan's own.
         look : int or Look, optional
             Which look at the experiment this is, from 1: needed where the monitor has a schedule and does not say how
             many units are planned. A `Look` names the units seen at the earlier ones too.

@@ -556,7 +556,9 @@ FILES: list[tuple[str, str | bytes, list[str]]] = [
     ("empty.parquet", "", ["empty.parquet' cannot be read"]),
     ("text.parquet", "hello", ["text.parquet' cannot be read"]),
     ("csv.parquet", CSV, ["csv.parquet' cannot be read"]),
-    ("log.json", "{}", ["log.json' must be a .parquet, .csv"]),
+    ("log.json", "{}", ["the log has no units of the control"]),
+    ("list.json", "[]", ["list.json' must be a .parquet, .csv"]),
+    ("rows.json", '{"user": [1, 2]}', ["`log` must be a table, or a dict of variants to the statistics"]),
     ("log.xlsx", b"PK", ["log.xlsx' must be a .parquet, .csv"]),
     ("log", CSV, ["log' must be a .parquet, .csv"]),
 ]

@@ -51,7 +51,7 @@ class Spread:
         """The histogram of a group, with the co-moments that tell how its values cluster."""
         histogram = self.histograms.get((code, segments), Histogram.from_sample([], self.accuracy))
         if self.per_unit:
-            return _of_units(histogram, self.bounds.get(code, 0))
+            return of_units(histogram, self.bounds.get(code, 0))
         moments = block.comoments(row)
         return Distribution(moments.n, moments.mean, moments.m2, NAMES, histogram)
 
@@ -183,8 +183,14 @@ def _bounds(histograms: dict[tuple[int, tuple[str, ...]], Histogram], q: float) 
     totals: dict[int, Histogram] = {}
     for (code, _), histogram in histograms.items():
         totals[code] = totals[code] + histogram if code in totals else histogram
-    ranks = {code: np.searchsorted(np.cumsum(total.counts), math.ceil(total.n * q)) for code, total in totals.items()}
-    return {code: int(totals[code].keys[rank]) for code, rank in ranks.items()}
+    return {code: bucket_of(total, q) for code, total in totals.items()}
+
+
+def bucket_of(histogram: Histogram, q: float) -> int:
+    """The key of a quantile's bucket; 0 without values."""
+    if not histogram.n:
+        return 0
+    return int(histogram.keys[np.searchsorted(np.cumsum(histogram.counts), math.ceil(histogram.n * q))])
 
 
 def _counting(block: Block, ranks: tuple[str, ...]) -> Block:
@@ -200,7 +206,7 @@ def _free(names: dict[str, str], wanted: str) -> str:
     return wanted
 
 
-def _of_units(histogram: Histogram, bound: int) -> Distribution:
+def of_units(histogram: Histogram, bound: int) -> Distribution:
     """Units as the values: each has one, so that they do not cluster."""
     n = histogram.n
     below, upto = (int(count) for count in histogram.below([bound, bound + 1]))
