@@ -8,6 +8,7 @@ from abkit.designs._staged import analyze_ramp, staged_report
 from abkit.experiment import Experiment
 from abkit.report import Report, make_report
 from abkit.sequential import Look
+from abkit.strategies import Canary
 
 
 def analyze_concurrent(experiment: Experiment, log: object, look: int | Look | None) -> Report:
