@@ -220,7 +220,7 @@ CHANGES: list[dict[str, Any]] = [
     {**ADAPTIVE, "propensity": "p", "order": "time"},
     {**ADAPTIVE, "propensity": "p", "order": "day"},
     {**ADAPTIVE, "propensity": {"control": "p", "treatment": "q"}, "order": "time"},
-    {"strategy": ab.Shadow()},
+    {"strategy": ab.Shadow(), "metrics": {"m": ab.Paired("revenue")}},
     {"strategy": ab.Canary(stages=[1, 10])},
     {"strategy": ab.Canary(stages=[1, ab.Stage(10, min_time="1h")])},
     {"time": "at"},

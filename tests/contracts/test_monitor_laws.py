@@ -58,7 +58,10 @@ METRICS: dict[str, dict[str, Any]] = {
     "quantile of rows": {"kind": "quantile", "value": "revenue", "q": 0.5},
     "trend": {"kind": "trend", "value": "revenue", "day": "day", "days": DAYS, "role": "deterioration"},
     "paired": {"kind": "paired", "value": "revenue"},
+    "paired proportion": {"kind": "paired-proportion", "value": "bought"},
+    "disagreement": {"kind": "disagreement", "value": "views", "margin": 0.5},
 }
+PAIRS = ("paired", "paired proportion", "disagreement")
 #: What has no place among open-ended totals.
 WINDOWED = {"quantile", "quantile of rows", "trend"}
 PLAN = jsonschema.Draft202012Validator(plan_schema())
@@ -90,7 +93,7 @@ def log_of(effect: float = 0.6, *, pairs: bool = False) -> pd.DataFrame:
 
 def plan_of(monitor: str, metric: str, **changes: Any) -> ab.Experiment:
     fields = {"unit": "user", "variant": "variant", "control": "old", "metrics": {"m": METRICS[metric]}}
-    share = {} if metric == "paired" else {"allocation": {"old": 1, "new": 1}}
+    share = {} if metric in PAIRS else {"allocation": {"old": 1, "new": 1}}
     return ab.Experiment.from_dict({**fields, **share, "monitor": MONITORS[monitor], **changes})
 
 
@@ -104,7 +107,7 @@ def report_of(monitor: str, metric: str, look: int | None = None) -> ab.Report:
 
     plan = plan_of(monitor, metric)
     if metric not in FOUND:
-        FOUND[metric] = read_statistics(LOGS[metric == "paired"], plan.request())
+        FOUND[metric] = read_statistics(LOGS[metric in PAIRS], plan.request())
     only_one = monitor in ("fixed-horizon", "a clock")
     return make_report(plan, FOUND[metric], None if only_one else look or 2)
 
@@ -206,7 +209,7 @@ def pooled(statistics: LogStatistics) -> dict[tuple[str, str], CoMoments]:
 
 @pytest.mark.parametrize("every", [0.7, 1.0, 6.0])
 @pytest.mark.parametrize("window", [None, 1.5])
-@pytest.mark.parametrize("metric", [name for name in METRICS if name != "paired"])
+@pytest.mark.parametrize("metric", [name for name in METRICS if name not in PAIRS])
 def test_any_looks_at_a_log_end_with_the_same_statistics(metric: str, window: float | None, every: float) -> None:
     if window is None and metric in WINDOWED:
         return

@@ -34,7 +34,13 @@ METRICS: dict[str, Metric] = {
     "quantile of rows": ab.Quantile("revenue", 0.9),
     "quantile of units": ab.Quantile("revenue", 0.5, per="unit"),
 }
-PAIRED: dict[str, Metric] = {"paired": ab.Paired("revenue"), "paired ratio": ab.Paired("revenue", "views")}
+PAIRED: dict[str, Metric] = {
+    "paired": ab.Paired("revenue"),
+    "paired ratio": ab.Paired("revenue", "views"),
+    "paired proportion": ab.PairedProportion("bought"),
+}
+#: The control's value is zero, of which there is no share.
+COMPARED: dict[str, Metric] = {"disagreement": ab.Disagreement("views", margin=0.5)}
 
 
 def log(paired: bool) -> pd.DataFrame:
@@ -60,11 +66,12 @@ def log(paired: bool) -> pd.DataFrame:
 
 def statistics(metrics: dict[str, Metric], paired: bool) -> dict[str, CoMoments]:
     plan = ab.Experiment(unit="user", variant="variant", control="a", metrics=metrics)
-    return dict(read_statistics(log(paired), plan.request()).groups[-1].moments)
+    rows = log(paired).drop_duplicates(["user", "variant"]) if metrics is COMPARED else log(paired)
+    return dict(read_statistics(rows, plan.request()).groups[-1].moments)
 
 
-ALL = METRICS | PAIRED
-FOUND = statistics(METRICS, paired=False) | statistics(PAIRED, paired=True)
+ALL = METRICS | PAIRED | COMPARED
+FOUND = statistics(METRICS, paired=False) | statistics(PAIRED, paired=True) | statistics(COMPARED, paired=True)
 
 
 def near(value: float, size: float) -> Any:
@@ -81,7 +88,7 @@ def test_every_kind_is_tested() -> None:
 def test_the_effect_is_the_one_that_was_asked_for(name: str, share: float, relative: bool) -> None:
     metric, moments = ALL[name], FOUND[name]
     value = metric.values(moments, moments)[0]
-    effect = ab.relative(share) if relative else share * abs(value)
+    effect = ab.relative(share) if relative and value else share * abs(value)
     treatment = metric.shifted(moments, effect)
     found = metric.effect(moments, treatment)[1]
     assert found.estimate == near(share * abs(value), abs(value))
@@ -113,7 +120,7 @@ def test_covariates_stay_and_so_do_correlations(name: str) -> None:
 
 def test_what_is_known_besides_stays_known() -> None:
     for name, moments in FOUND.items():
-        treatment = ALL[name].shifted(moments, ab.relative(0.1))
+        treatment = ALL[name].shifted(moments, 0.0 if name in COMPARED else ab.relative(0.1))
         if isinstance(moments, ThirdMoments):
             assert treatment.m3 is not None
             assert treatment.nonzero == moments.nonzero
@@ -272,3 +279,27 @@ def test_what_is_worth_detecting_is_in_the_plan() -> None:
         ab.Experiment.from_dict(
             {"unit": "u", "variant": "v", "control": "a", "metrics": {"m": {"kind": "mean", "value": "x", "mde": {}}}}
         )
+
+
+@pytest.mark.parametrize("size", [0.0, 0.25, 1.0])
+def test_a_share_of_answers_differs(size: float) -> None:
+    metric, moments = COMPARED["disagreement"], FOUND["disagreement"]
+    treatment = metric.shifted(moments, size)
+    assert metric.values(treatment, treatment) == (0.0, size)
+    assert treatment.m2.tolist() == [[0.0, 0.0], [0.0, pytest.approx(int(moments.n) * size * (1 - size))]]
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        metric.shifted(moments, 1.5)
+
+
+def test_pairs_keep_their_correlation_as_far_as_shares_allow_it() -> None:
+    pairs = ab.PairedCounts(both=30, control_only=10, treatment_only=20, neither=940)
+    values = np.repeat([[1.0, 1.0], [1.0, 0.0], [0.0, 1.0], [0.0, 0.0]], [30, 10, 20, 940], axis=0)
+    moments = CoMoments.from_sample(values, ["c", "t"])
+    metric = ab.PairedProportion("x")
+    _, effect = metric.effect(moments, moments)
+    assert effect.estimate == pytest.approx(pairs.treatment.successes / 1000 - pairs.control.successes / 1000)
+    same = metric.shifted(moments, 0.0)
+    assert same.mean.tolist() == pytest.approx([0.04, 0.04])
+    before, after = (m.m2[0, 1] / math.sqrt(m.m2[0, 0] * m.m2[1, 1]) for m in (moments, same))
+    assert after == pytest.approx(before)
+    assert metric.shifted(moments, 0.9).m2[0, 1] <= 1000 * (0.04 - 0.04 * 0.94) + 1e-9
