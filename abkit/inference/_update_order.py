@@ -89,7 +89,8 @@ class UpdateOrderEffect(BaseEffect):
         """The same shifts as shares of what the updated instances would have had: of their mean less the shift."""
         if self.treatment == 0:
             return NoInterval(level, "the updated instances' mean is zero, and nothing is a share of it")
-        return sided(*(self._share(end) for end in self._ends(level, alternative)), level, alternative)
+        low, high = self._ends(level, alternative)
+        return sided(self._share(low), self._share(high), level, alternative)
 
     def _ends(self, level: float, alternative: Alternative) -> tuple[float, float]:
         tail = tail_of(level, alternative)

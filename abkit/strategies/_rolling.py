@@ -65,7 +65,7 @@ class Rolling(Ramped):
     )
 
     def _check(self) -> None:
-        given = self.stages
+        given: object = self.stages
         if isinstance(given, Iterable) and not isinstance(given, (str, Mapping)):
             object.__setattr__(self, "stages", _careful(tuple(given)))
         super()._check()
