@@ -185,7 +185,7 @@ def _add_decisions(app: "FastAPI", desk: Desk) -> None:
 
     def endpoint(hook: "Callable[[Decision | AbkitError], Reply]") -> Callable[..., Awaitable[Response]]:
         async def answered(
-            name: Annotated[str, At(pattern=f"^{NAME}$")],
+            name: Annotated[str, At(pattern=f"^{NAME}$", examples=list(desk.looks.plans))],
             stage: Annotated[int | None, Query(ge=1, le=HIGHEST)] = None,
             look: Annotated[int | None, Query(ge=1, le=HIGHEST)] = None,
         ) -> Response:
@@ -242,7 +242,9 @@ def _add_flagger(app: "FastAPI", desk: Desk) -> None:
         operation_id="flagger",
         response_class=Response,
     )
-    async def webhook(name: Annotated[str, At(pattern=f"^{NAME}$")], hook: Hook, payload: Webhook) -> Response:
+    async def webhook(
+        name: Annotated[str, At(pattern=f"^{NAME}$", examples=list(desk.looks.plans))], hook: Hook, payload: Webhook
+    ) -> Response:
         """A webhook of Flagger; stage and look may stand in its metadata."""
         try:
             place = Place.model_validate({key: (payload.metadata or {}).get(key) for key in ("stage", "look")})
