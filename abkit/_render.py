@@ -121,6 +121,7 @@ def audit_notes(report: Report) -> Iterator[str]:
         for column in sorted({v.column for v in block.variables} & set(audit.missing)):
             done = "left out of" if block.missing == "drop" else "counted as zero in"
             yield f"{audit.missing[column]:,} {of} have no `{column}`: {done} `{block.metric}`"
+    yield from report.statistics.notes
     for cap in report.statistics.cappings:
         share = f"{cap.units:,} units ({cap.units / max(sum(report.units.values()), 1):.2%})"
         yield f"`{cap.column}` of `{cap.metric}` is capped at {cap.threshold:g}, which changed {share}"

@@ -50,7 +50,8 @@ def _object(cls: type, kind: str | None = None, *, complete: bool = False) -> di
     properties = {"kind": {"const": kind}} if kind else {}
     required = ["kind"] if kind else []
     for field in fields(cls):
-        properties[field.name] = _special(field.name) or _schema(hints[field.name], complete=complete)
+        special = None if complete else _special(field.name)  # names of a plan's fields
+        properties[field.name] = special or _schema(hints[field.name], complete=complete)
         if complete or (field.default is MISSING and field.default_factory is MISSING):
             required.append(field.name)
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}

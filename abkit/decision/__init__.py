@@ -14,10 +14,12 @@ from abkit.decision._decision import Decision as Decision
 from abkit.decision._decision import MetricStatus as MetricStatus
 from abkit.decision._decision import Reason as Reason
 from abkit.decision._decision import Risk as Risk
+from abkit.decision._decision import SegmentVerdict as SegmentVerdict
 from abkit.decision._decision import StageStatus as StageStatus
 from abkit.decision._decision import rounded
 from abkit.decision._progress import next_state, progress_of, status_of_stage
 from abkit.decision._rule import findings, overall, status_of, verdicts
+from abkit.decision._segments import segment_findings, segment_verdicts, with_segments
 from abkit.decision._state import State as State
 from abkit.errors import PlanError
 from abkit.experiment import Experiment, as_experiment
@@ -71,7 +73,8 @@ def decide(
     deadline; else continue. All tests are two-sided at alpha. Success metrics and treatments share alpha
     by Holm's procedure, their gains and their harms each for themselves; guardrails need no share, since all of them
     must hold (Schultzberg, Ankargren and Franberg 2024, arXiv 2402.11609, sec. 3). Overall the strongest treatment that
-    may be promoted is; the release is rolled back when every treatment must be.
+    may be promoted is; the release is rolled back when every treatment must be. A feature flag's segments have verdicts
+    of their own, and what is shown to harm one of them is not promoted as a whole.
 
     Examples
     --------
@@ -105,6 +108,8 @@ def decide_report(report: Report, state: State | None = None, now: dt.datetime |
     experiment = report.experiment
     judged, progress = findings(report), progress_of(report, state, now)
     decided, reasons, blocked = verdicts(report, judged, progress)
+    segments = segment_verdicts(report, progress) if experiment.strategy.segment_verdicts else {}
+    decided, segments, harmed, held = with_segments(decided, segments)
     verdict, variant = overall(decided, judged)
     checks = tuple(
         CheckStatus(check.id, check.status, check.message, None if check.value is None else rounded(check.value))
@@ -113,17 +118,20 @@ def decide_report(report: Report, state: State | None = None, now: dt.datetime |
     metrics = tuple(status_of(finding) for finding in judged)
     stage = status_of_stage(report, progress, verdict)
     plan_sha256 = experiment.sha256
-    evidence_sha256 = _digest(_evidence(report, metrics, checks))
+    evidence = _evidence(report, metrics, checks)
+    if segments:
+        evidence["segments"] = _of_segments(report)
+    evidence_sha256 = _digest(evidence)
     release = [asdict(stage), [asdict(reason) for reason in progress.unmet], progress.expired]
     return Decision(
         verdict,
-        blocked,
+        blocked or held,
         verdict == "rollback" or (verdict == "promote" and progress.last),
         report.look.number,
         stage,
         variant,
         decided,
-        tuple(reasons),
+        (*reasons, *harmed),
         checks,
         tuple(report.notes()),
         metrics,
@@ -138,6 +146,7 @@ def decide_report(report: Report, state: State | None = None, now: dt.datetime |
         evidence_sha256,
         _digest([plan_sha256, evidence_sha256, release, __version__]),
         __version__,
+        segments,
     )
 
 
@@ -177,6 +186,11 @@ def _evidence(report: Report, metrics: tuple[MetricStatus, ...], checks: tuple[C
         "metrics": found,
         "checks": checked,
     }
+
+
+def _of_segments(report: Report) -> list[Any]:
+    judged = segment_findings(report)
+    return [[finding.row.segment, asdict(status_of(finding))] for finding in judged]
 
 
 def _digest(value: Any) -> str:

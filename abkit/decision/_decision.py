@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from abkit.decision._state import State
@@ -89,6 +89,14 @@ class StageStatus:
     next_weight: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class SegmentVerdict:
+    """What the release should do within one segment, and why."""
+
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+
+
 @dataclass(frozen=True)
 class Decision:
     """Promote, continue or roll back, with the numbers behind it.
@@ -97,8 +105,9 @@ class Decision:
     the deadline has passed, so nothing is promoted. `final` says that no further look is needed. `stage` is where the
     ramp is and goes; `state` is what the next look must be given. `look` is which look this is. `variant` is the
     treatment that is promoted, `variants` the verdict on each. `notes` say what was left out of the log or changed in
-    it, each with its count. Numbers hold nine significant digits, so that the order in which an engine adds cannot
-    change a byte of `to_json`.
+    it, each with its count. `segments` are verdicts within segments such as "country=DE", by treatment, where the
+    strategy can switch them one by one. Numbers hold nine significant digits, so that the order in which an engine
+    adds cannot change a byte of `to_json`.
     """
 
     verdict: Verdict
@@ -123,6 +132,7 @@ class Decision:
     evidence_sha256: str
     decision_id: str
     abkit_version: str
+    segments: dict[str, dict[str, SegmentVerdict]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, with the name of their schema first."""
@@ -130,6 +140,8 @@ class Decision:
         for name in ("reasons", "checks", "notes", "metrics"):
             values[name] = list(values[name])
         values["state"] = self.state.to_dict()
+        for found in (found for variants in values["segments"].values() for found in variants.values()):
+            found["reasons"] = list(found["reasons"])
         return {"schema": SCHEMA, **values}
 
     def to_json(self, indent: int | None = None) -> str:
@@ -140,6 +152,7 @@ class Decision:
         """The sentence first, then the evidence."""
         lines = [_sentence(self), ""]
         lines += [f"  {reason.code}: {reason.message}" for reason in self.reasons]
+        lines += _of_segments(self)
         lines += ["", "checks", *(f"  {check.status:<7} {check.id}: {check.message}" for check in self.checks)]
         if self.notes:
             lines += ["", "what was left out or changed", *(f"  {note}" for note in self.notes)]
@@ -173,3 +186,15 @@ def _sentence(decision: Decision) -> str:
     if stage.count > 1:
         what += f" at stage {stage.index} of {stage.count}: {stage.weight:g}% to {stage.next_weight:g}%"
     return what + (" (BLOCKED: a person must look)" if decision.blocked else "")
+
+
+def _of_segments(decision: Decision) -> list[str]:
+    """The verdict within each segment."""
+    if not decision.segments:
+        return []
+    lines = ["", "segments"]
+    for segment, variants in decision.segments.items():
+        for variant, found in variants.items():
+            why = ", ".join(dict.fromkeys(f"{r.code} {r.metric or ''}".rstrip() for r in found.reasons))
+            lines.append(f"  {segment}: {found.verdict} {variant}{f' ({why})' * bool(why)}")
+    return lines

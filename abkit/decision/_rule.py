@@ -36,12 +36,12 @@ def findings(report: Report) -> list[Finding]:
     """Judge every metric of every treatment, each at its share of alpha."""
     success = [row for row in report.results if row.role == "success"]
     others = [row for row in report.results if row.role in ("guardrail", "deterioration")]
-    tests = [_against_null(report, row) for row in [*success, *others]]
+    tests = [against_null(report, row) for row in [*success, *others]]
     # gains and harms are two families: in one, the harm of a metric could make room for the gain of another
     gains = _gain_levels(report, success, others, tests)
     harms = _harm_levels(report, success, others)
     judged = zip([*success, *others], tests, gains, harms, strict=True)
-    return [_judge(report, row, test, gain, harm) for row, test, gain, harm in judged]
+    return [judge(report, row, test, gain, harm) for row, test, gain, harm in judged]
 
 
 def _gain_levels(
@@ -162,23 +162,26 @@ def _levels(report: Report, rows: list[MetricResult], tests: list[TestResult | N
     if report.experiment.adjust == "none":
         return [alpha] * len(rows)
     order = sorted(range(len(rows)), key=lambda i: (rows[i].metric, rows[i].variant))
-    pvalues = [_pvalue(tests[i], way * metrics[rows[i].metric].sign) for i in order]
+    pvalues = [pvalue_of(tests[i], way * metrics[rows[i].metric].sign) for i in order]
     level_of = dict(zip(order, adjust(pvalues, alpha=alpha).levels.tolist(), strict=True))
     return [level_of[i] for i in range(len(rows))]
 
 
-def _pvalue(test: TestResult | None, sign: float) -> float:
+def pvalue_of(test: TestResult | None, sign: float) -> float:
+    """The p-value of a change in this direction; one in the other has no evidence."""
     return test.pvalue if test and test.statistic * sign > 0 else 1.0
 
 
-def _against_null(report: Report, row: MetricResult) -> TestResult | None:
+def against_null(report: Report, row: MetricResult) -> TestResult | None:
+    """The test of a metric against what its role must be shown to exceed."""
     if row.test is None:
         return None
     test = row.test.with_null(report.experiment.metrics[row.metric].null())
     return None if test.reason else test
 
 
-def _judge(report: Report, row: MetricResult, test: TestResult | None, alpha: float, harm_alpha: float) -> Finding:
+def judge(report: Report, row: MetricResult, test: TestResult | None, alpha: float, harm_alpha: float) -> Finding:
+    """What is shown of a metric, for the better at the first alpha, for the worse at the second."""
     metric = report.experiment.metrics[row.metric]
     null = metric.null()
     if test is None or row.test is None:
