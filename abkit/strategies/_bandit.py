@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from abkit.sequential import AnytimeValid
 from abkit.strategies._strategy import Strategy, Words
+from abkit.types import ROWS
+
+if TYPE_CHECKING:
+    from abkit.experiment import Experiment
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bandit(Strategy):
-    """Multi-armed bandit."""
+    """Multi-armed bandit: a policy chooses the arm of each decision, and learns from what came of it.
+
+    The plan says in `propensity` with which probability each arm was chosen, and in `order` when. An arm shown to be
+    worse is dropped (rollback), one shown to be better with every guardrail held is promoted, and else the policy goes
+    on exploring; each arm has its own verdict in `Decision.variants`.
+    """
 
     kind: ClassVar[str] = "bandit"
     design: ClassVar = "adaptive"
@@ -34,5 +43,10 @@ class Bandit(Strategy):
         """Nothing but its kind."""
 
     def preset(self) -> Mapping[str, Any]:
-        """The monitor."""
-        return {"monitor": AnytimeValid(), "assignment": "adaptive"}
+        """Looks at any time, at rows of which each is a decision of a policy."""
+        return {"monitor": AnytimeValid(), "assignment": "adaptive", "unit": ROWS}
+
+    def check_plan(self, plan: Experiment) -> None:
+        """A bandit's log is never one of units that were drawn once and for all."""
+        if plan.assignment != "adaptive":
+            raise ValueError(f"`assignment` must be adaptive for a bandit; got {plan.assignment}.")
