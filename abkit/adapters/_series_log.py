@@ -70,13 +70,14 @@ class SeriesRequest:
 class SeriesLog:
     """Values by bucket. Bucket i of the arrays begins `first` + i buckets after the origin; nan is no value.
 
-    `rows` are those of each bucket that count, and `times` how many different times they have. `outage` is the longest
-    gap between two rows, where that was asked for. `smoke` is how many tests passed, and how many there were.
+    `bottoms` are what the values are over.     `rows` are those of each bucket that count, and `times` how many
+    different times they have. `outage` is the longest gap between two rows, where that was asked for. `smoke` is how many tests passed, and how many there were.
     """
 
     origin: dt.datetime
     first: int
     values: dict[str, Float64Array]
+    bottoms: dict[str, Float64Array]
     rows: Float64Array
     times: Float64Array
     start: dt.datetime
@@ -310,18 +311,19 @@ def _series(
         return grid
 
     counted = on_grid(row["rows"] for row in rows)
-    values = {}
+    values, bottoms = {}, {}
     for i, (name, value) in enumerate(request.values.items()):
         top, bottom, n = (on_grid(row[f"{part}{i}"] for row in rows) for part in ("top", "bottom", "n"))
         under = np.ones(size) if value.bottom is None else bottom
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             quotient = np.where((n > 0) & (under != 0), top / under, np.nan)
-        values[name] = np.where(np.isfinite(quotient), quotient, np.nan)
+        values[name], bottoms[name] = np.where(np.isfinite(quotient), quotient, np.nan), under
     measured = dict.fromkeys(c for value in request.values.values() for c in value.columns)
     return SeriesLog(
         origin,
         first,
         values,
+        bottoms,
         counted,
         np.minimum(on_grid(row["times"] for row in rows), counted),
         _moment(clock, int(found["first"])),

@@ -18,6 +18,7 @@ from abkit.errors import DataError
 from abkit.evidence import TestResult, run_test
 from abkit.experiment import Experiment
 from abkit.inference._interrupted import InterruptedSeries, interrupted_series
+from abkit.inference._interrupted_quiet import UNSEEN, quiet_series
 from abkit.logs import Audit, LogStatistics, Span
 from abkit.metrics import Metric
 from abkit.report import MetricResult, Report, look_of, quality_metrics
@@ -27,6 +28,8 @@ from abkit.strategies import BlueGreen, Recreate
 from abkit.strategies._before_after import AFTER, BEFORE, BeforeAfter
 from abkit.types import ROWS, Missing
 
+#: Metrics whose values are events, over something.
+EVENTS = ("count", "ratio", "rate", "proportion")
 METHOD = "interrupted time series"
 
 
@@ -117,12 +120,25 @@ def _analyzed(
         return made(None, "no bucket with a value after the switch"), None
     controls = [period.values(_control(column)) for column in strategy.controls]
     try:
-        series = interrupted_series(
-            values, period.switch, controls=np.array(controls) if controls else None, season=season
-        )
+        if sides[0].size and np.all(sides[0] == sides[0][0]):
+            series = quiet_series(values, period.switch, _counting(metric, period, name))
+        else:
+            others = np.array(controls) if controls else None
+            series = interrupted_series(values, period.switch, controls=others, season=season)
     except ValueError as error:
         return made(None, str(error)), None
     return made(_test(experiment, series), None), _placebo(name, series)
+
+
+def _counting(metric: Metric, period: Period, name: str) -> float:
+    """What counting makes of the variance of a bucket, where the past has no event (or nothing but events)."""
+    values, bottoms = period.values(name), period.log.bottoms[name]
+    past = np.isfinite(values[: period.switch])
+    level = float(values[: period.switch][past][0])
+    if not (metric.kind in EVENTS and level == 0) and not (metric.kind == "proportion" and level == 1):
+        return 0.0
+    size = float(np.mean(bottoms[period.switch :][np.isfinite(values[period.switch :])]))
+    return UNSEEN / (float(bottoms[: period.switch][past].sum()) * size)
 
 
 def _test(experiment: Experiment, series: InterruptedSeries) -> TestResult:

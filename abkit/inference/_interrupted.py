@@ -19,6 +19,8 @@ MOST_AFTER = 1_000
 #: A window of the past with more than this share of its buckets missing is no placebo.
 MOST_MISSING = 0.1
 FEWEST_PLACEBOS = 50
+#: The square of a larger value may be none.
+LARGEST = 1e100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,13 +167,17 @@ def interrupted_series(
 
 def _checked(values: object, switch: int, controls: object) -> tuple[Float64Array, Float64Array]:
     series = np.asarray(values, dtype=np.float64)
-    if series.ndim != 1 or np.any(np.isinf(series)):
-        raise ValueError(f"`values` must be finite, or nan, in one dimension; got {_check.show(values)}.")
+    if series.ndim != 1 or np.any(np.abs(series) > LARGEST):
+        raise ValueError(
+            f"`values` must be nan or at most {LARGEST:g} in size, in one dimension; got {_check.show(values)}."
+        )
     if not 0 < switch < series.size:
         raise ValueError(f"`switch` must be a place within the {series.size} buckets; got {switch}.")
     others = np.empty((0, series.size)) if controls is None else np.atleast_2d(np.asarray(controls, dtype=np.float64))
-    if others.shape[1:] != series.shape or np.any(np.isinf(others)):
-        raise ValueError(f"`controls` must have {series.size} buckets each, finite or nan; got shape {others.shape}.")
+    if others.shape[1:] != series.shape or np.any(np.abs(others) > LARGEST):
+        raise ValueError(
+            f"`controls` must have {series.size} buckets each, nan or at most {LARGEST:g}; got shape {others.shape}."
+        )
     return series, others
 
 

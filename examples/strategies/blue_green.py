@@ -1,6 +1,7 @@
 """Blue-green releases whose truth is known, and what the plan beside this file decides on them.
 
-A service with a daily cycle, whose latency and errors are autocorrelated, and a neighbour that shares some of its moves.
+A service with a daily cycle, whose latency and errors are autocorrelated, and a neighbour that shares some of
+its moves.
 """
 
 from __future__ import annotations
