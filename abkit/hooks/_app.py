@@ -320,15 +320,14 @@ def _add_errors(app: "FastAPI") -> None:
             return http(prometheus_error(400, "bad_data", str(error)))
         return http(refusal(400, "bad_request", str(error)))
 
-    async def failed(_: Request, error: Exception) -> Response:
-        known = isinstance(error, AbkitError)
-        return http(refusal(500, "internal", str(error) if known else "internal error; the server's log has more."))
+    async def lacking(_: Request, error: AbkitError) -> Response:
+        return http(refusal(500, "internal", str(error)))
 
     handlers: dict[Any, Any] = {
         HTTPException: refused,
         RequestValidationError: invalid,
         PlanError: asked_wrongly,
-        Exception: failed,
+        AbkitError: lacking,
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)

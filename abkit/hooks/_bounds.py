@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -47,7 +48,7 @@ class Bounded:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start, status = time.perf_counter(), 500
+        start, status = time.perf_counter(), 0
 
         async def counted(message: Message) -> None:
             nonlocal status
@@ -58,6 +59,12 @@ class Bounded:
         self._running += 1
         try:
             await self._bounded(scope, receive, counted)
+        except Exception:
+            # left to the server, it would close the connection under the next request
+            logging.getLogger("abkit").exception("a fault while answering %s", scope["path"])
+            if status:
+                raise
+            await _refuse(counted, refusal(500, "internal", "internal error; the server's log has more."))
         finally:
             self._running -= 1
             route = getattr(scope.get("route"), "path", "other")
