@@ -118,7 +118,7 @@ def audit_notes(report: Report) -> Iterator[str]:
         if count:
             yield f"{count:,} {what}"
     for block in report.experiment.request().blocks:
-        for column in sorted({v.column for v in block.variables} & set(audit.missing)):
+        for column in sorted({v.column for v in block.variables if not block.compare} & set(audit.missing)):
             done = "left out of" if block.missing == "drop" else "counted as zero in"
             yield f"{audit.missing[column]:,} {of} have no `{column}`: {done} `{block.metric}`"
     yield from report.statistics.notes

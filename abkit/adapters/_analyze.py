@@ -22,7 +22,8 @@ from abkit.adapters._profile import (
 )
 from abkit.adapters._progress import progress
 from abkit.adapters._query import Query, clean_rows, per_group, per_unit, pooled_quantiles, segment_names
-from abkit.adapters._sides import of_rows, open_sides, profile_of, read_sides
+from abkit.adapters._side_log import notes_of, of_rows, open_sides, profile_of
+from abkit.adapters._sides import read_sides
 from abkit.adapters._span import clock_of, span_of, with_times
 from abkit.adapters._stages import by_stage, with_stage
 from abkit.errors import DataError
@@ -143,7 +144,7 @@ def _of_sides(frame: Frame, schema: dict[str, nw.dtypes.DType], request: Request
     query, units, pairs = read_sides(log, profile)
     found = _of_pairs(query, pairs, collect(per_group(query, units)))
     audit = replace(found.audit, rows_with_side_effects=side_effects)
-    return replace(found, audit=audit, span=span_of(clock, profile))
+    return replace(found, audit=audit, span=span_of(clock, profile), notes=notes_of(log, profile))
 
 
 def _of_pairs(query: Query, pairs: list[Pairs], rows: list[dict[str, Any]]) -> LogStatistics:

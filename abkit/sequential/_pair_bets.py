@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from abkit._check import Float64Array
-from abkit._roots import bisect
+from abkit._roots import crossing
 from abkit._sets import ConfidenceSet, NoInterval, sided, tail_of
 from abkit.evidence import EXACT, BaseEffect
 from abkit.types import Alternative, Null, Relative, RelativeMethod
@@ -17,7 +17,6 @@ from abkit.types import Alternative, Null, Relative, RelativeMethod
 #: Shares of the largest bet that cannot ruin: half an octave apart, down to where a million pairs are few.
 STAKES: Float64Array = np.concatenate([[1.0, 0.95, 0.85], 2.0 ** (-0.5 * np.arange(1, 33))])
 LARGEST_RATIO = 1e6
-_SMALLEST = 5e-324
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +111,9 @@ class PairBetsEffect(BaseEffect):
 
     def interval(self, level: float, alternative: Alternative) -> ConfidenceSet:
         """Differences against which neither game has won enough."""
-        tail = tail_of(level, alternative)
-        least = 0.0 if self.only_more else -1.0
-        low = self._end(tail, least, self.estimate, above=True) if alternative != "less" else -math.inf
-        high = self._end(tail, self.estimate, 1.0, above=False) if alternative != "greater" else math.inf
+        tail, least = tail_of(level, alternative), 0.0 if self.only_more else -1.0
+        low = self._end(tail, self.estimate, least) if alternative != "less" else -math.inf
+        high = self._end(tail, self.estimate, 1.0) if alternative != "greater" else math.inf
         return sided(low, high, level, alternative)
 
     def relative(self, level: float, alternative: Alternative, method: RelativeMethod | None) -> ConfidenceSet:
@@ -126,24 +124,26 @@ class PairBetsEffect(BaseEffect):
             return NoInterval(level, "there is nothing to compare with: the control never has this outcome")
         tail = tail_of(level, alternative)
         share = self.estimate / self.control if self.control else LARGEST_RATIO
-        low = self._end(tail, -1.0, share, above=True, ratio=True) if alternative != "less" else -math.inf
+        low = self._end(tail, share, -1.0, ratio=True) if alternative != "less" else -math.inf
         high = math.inf
         if alternative != "greater" and share < LARGEST_RATIO:
-            high = self._end(tail, share, LARGEST_RATIO, above=False, ratio=True)
+            high = self._end(tail, share, LARGEST_RATIO, ratio=True)
         return sided(low, high if high < LARGEST_RATIO else math.inf, level, alternative)
 
-    def _end(self, tail: float, low: float, high: float, *, above: bool, ratio: bool = False) -> float:
-        """Where the game reaches 1 / tail, which it does once on this stretch or not at all."""
-        goal, side = -math.log(tail), "greater" if above else "less"
+    def _end(self, tail: float, start: float, edge: float, *, ratio: bool = False) -> float:
+        """Where the game reaches 1 / tail on the way from the estimate to an edge; the edge, if it does not."""
+        goal, way = -math.log(tail), 1.0 if edge > start else -1.0
+        side: Alternative = "less" if way > 0 else "greater"
 
-        def won(null: float) -> float:
-            lead = self.log_evalue(Relative(null) if ratio else null, side) - goal  # type: ignore[arg-type]
-            return lead if above else -lead
+        def won(distance: float) -> float:
+            null = start + way * distance
+            return self.log_evalue(Relative(null) if ratio else null, side) - goal
 
-        edge = low if above else high
-        if low == high or not (won(edge) > 0 if above else won(edge) < 0):
+        furthest = abs(edge - start)
+        if not furthest > 0 or not won(furthest) > 0:
             return edge
-        return bisect(won, low, high)
+        reach = 3 * max(self.stderr, 3 / self.n) / (max(self.control, 1 / self.n) if ratio else 1.0)
+        return start + way * crossing(won, 0.0, furthest, min(reach, furthest / 2), goal / reach)
 
     def _worst(self, value: float, *, above: bool, ratio: bool) -> float:
         """How much a pair can lose at most for each unit of the bet."""
