@@ -15,6 +15,7 @@ from abkit import __version__
 from abkit._bandit_cli import add_bandit, bandit_schema
 from abkit._decide_cli import add_decide
 from abkit._serve_cli import add_serve
+from abkit._strategies_cli import add_strategies
 from abkit.errors import AbkitError, DataError, PlanError
 from abkit.hooks._ci import DATA, INTERNAL, USAGE
 
@@ -110,6 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     simulate.set_defaults(run=_simulate)
 
     add_bandit(commands)
+
+    add_strategies(commands)
 
     schema = commands.add_parser("schema", help="the JSON Schema of a plan file, of a decision, or of a bandit plan")
     schema.add_argument("of", choices=("plan", "decision", "bandit"))

@@ -45,7 +45,7 @@ LAYERS = [
     {"simulate"},
     {"_schema"},
     {"hooks"},
-    {"_demo", "_bandit_cli", "_decide_cli", "_serve_cli", "cli", "__main__"},
+    {"_demo", "_audit_cli", "_bandit_cli", "_decide_cli", "_serve_cli", "_strategies_cli", "cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 #: A plan reads its own file form and makes its own report: the imports that stand inside these functions point upwards.
