@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from abkit._audit_cli import now
 from abkit.errors import DataError, PlanError
 from abkit.hooks._ci import BLOCKED, CONTINUE, DATA, INTERNAL, POLICIES, PROMOTE, ROLLBACK, USAGE, ci
 
@@ -48,18 +49,32 @@ def add_decide(commands: argparse._SubParsersAction[Any]) -> None:
         help="where the release stands: read if the file exists, and written for the next look",
     )
     parser.add_argument("--now", metavar="TIME", help="when this look is held; by default at the log's last row")
+    parser.add_argument("--audit", metavar="FILE", help="record the decision in this file; see `abkit audit`")
     parser.add_argument("--format", choices=FORMATS, default="text")
     parser.add_argument("--exit-policy", choices=POLICIES, help="for callers that know only success and failure")
     parser.set_defaults(run=_decide)
 
 
 def _decide(parsed: argparse.Namespace) -> int:
+    from abkit import audit
+
     try:
         decision, before = _look(parsed)
     except DataError as error:
         if parsed.format == "github":
             _print_github(error)
         raise
+    if parsed.audit:
+        audit.append(
+            parsed.audit,
+            decision,
+            plan=parsed.plan,
+            log=parsed.log,
+            state=_at_stage(before, parsed.stage),
+            now=parsed.now,
+            look=parsed.look,
+            recorded_at=now(),
+        )
     if parsed.state:
         _write(Path(parsed.state), {**decision.to_dict(), "before": before and before.to_dict()})
     _print(decision, parsed.format)

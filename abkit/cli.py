@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from abkit import __version__
+from abkit._audit_cli import add_audit
 from abkit._bandit_cli import add_bandit, bandit_schema
 from abkit._decide_cli import add_decide
 from abkit._serve_cli import add_serve
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_decide(commands)
     add_serve(commands)
+    add_audit(commands)
 
     trajectory = commands.add_parser("trajectory", help="the report at every look of an experiment")
     _plan_and_log(trajectory, one_look=False)
