@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from abkit.hooks._github import GitHub as GitHub
     from abkit.hooks._github import github as github
     from abkit.hooks._gitlab import gitlab as gitlab
+    from abkit.hooks._kayenta import kayenta as kayenta
+    from abkit.hooks._kayenta import kayenta_configs as kayenta_configs
+    from abkit.hooks._kayenta import kayenta_execution as kayenta_execution
+    from abkit.hooks._kayenta import kayenta_polled as kayenta_polled
+    from abkit.hooks._kayenta import kayenta_standalone as kayenta_standalone
+    from abkit.hooks._kayenta import kayenta_started as kayenta_started
+    from abkit.hooks._kayenta_judge import kayenta_judge as kayenta_judge
     from abkit.hooks._prometheus import prometheus as prometheus
     from abkit.hooks._reply import Reply as Reply
     from abkit.hooks._spinnaker import spinnaker as spinnaker
@@ -25,6 +32,15 @@ _HOMES = {
     "_flagger": ("flagger",),
     "_github": ("GitHub", "github"),
     "_gitlab": ("gitlab",),
+    "_kayenta": (
+        "kayenta",
+        "kayenta_configs",
+        "kayenta_execution",
+        "kayenta_polled",
+        "kayenta_standalone",
+        "kayenta_started",
+    ),
+    "_kayenta_judge": ("kayenta_judge",),
     "_prometheus": ("prometheus",),
     "_reply": ("Reply",),
     "_spinnaker": ("spinnaker",),

@@ -40,6 +40,8 @@ from abkit.inference._rate import rate_test as rate_test
 from abkit.inference._ratio import few_for_delta as few_for_delta
 from abkit.inference._ratio import ratio_test as ratio_test
 from abkit.inference._regression import regression_test as regression_test
+from abkit.inference._series import series_caution as series_caution
+from abkit.inference._series import series_effect as series_effect
 from abkit.inference._series import series_test as series_test
 from abkit.inference._signed_rank import signed_rank_test as signed_rank_test
 from abkit.inference._simpson import SimpsonFinding as SimpsonFinding

@@ -92,6 +92,14 @@ def series_test(
     >>> result.estimate, round(result.pvalue, 4)
     (4.75, 0.0007)
     """
+    effect = series_effect(control, treatment, method=method, missing=missing)
+    return run_test("series", effect, alternative, null, series_caution(effect))
+
+
+def series_effect(
+    control: object, treatment: object, *, method: Method = "auto", missing: Absent = "error"
+) -> SeriesEffect | SeriesRateEffect:
+    """The effect that `series_test` tests."""
     _check.choice("method", method, get_args(Method))
     _check.choice("missing", missing, get_args(Absent))
     c, t = _series("control", control, missing), _series("treatment", treatment, missing)
@@ -99,8 +107,7 @@ def series_test(
         raise ValueError(f"`treatment` must have as many values as `control`, {c.shape}; got {t.shape}.")
     if len(c) < 2:
         raise ValueError(f"`control` must have at least 2 time buckets; got {len(c)}.")
-    effect = _effect(c, t, method)
-    return run_test("series", effect, alternative, null, _caution(effect))
+    return _effect(c, t, method)
 
 
 def _series(name: str, values: object, missing: Absent) -> Float64Array:
@@ -140,7 +147,8 @@ def _of_rare_events(control: Float64Array, treatment: Float64Array) -> bool:
     return whole and float((values == 0).mean() if values.size else 0.0) >= RARE
 
 
-def _caution(effect: SeriesEffect | SeriesRateEffect) -> str | None:
+def series_caution(effect: SeriesEffect | SeriesRateEffect) -> str | None:
+    """A caution where many buckets are missing."""
     buckets = effect.n + effect.missing
     if effect.missing <= MANY * buckets:
         return None
