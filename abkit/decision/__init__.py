@@ -189,8 +189,12 @@ def _evidence(report: Report, metrics: tuple[MetricStatus, ...], checks: tuple[C
 
 
 def _of_segments(report: Report) -> list[Any]:
-    judged = segment_findings(report)
-    return [[finding.row.segment, asdict(status_of(finding))] for finding in judged]
+    found = []
+    for finding in segment_findings(report):
+        row, test = finding.row, finding.row.test
+        shown = (rounded(test.estimate, test.stderr), rounded(test.pvalue)) if test else (None, None)
+        found.append([row.segment, row.metric, row.variant, finding.status, row.n_control, row.n_treatment, *shown])
+    return found
 
 
 def _digest(value: Any) -> str:
