@@ -71,7 +71,8 @@ class SeriesLog:
     """Values by bucket. Bucket i of the arrays begins `first` + i buckets after the origin; nan is no value.
 
     `bottoms` are what the values are over.     `rows` are those of each bucket that count, and `times` how many
-    different times they have. `outage` is the longest gap between two rows, where that was asked for. `smoke` is how many tests passed, and how many there were.
+    different times they have. `outage` is the longest gap between two rows, where that was asked for. `smoke` is how
+    many tests passed, and how many there were.
     """
 
     origin: dt.datetime

@@ -128,8 +128,9 @@ def interrupted_series(
     n, q = int(np.count_nonzero(np.isfinite(residual[:switch]))), len(others)
     if n < FEWEST_BEFORE:
         raise ValueError(f"{n} buckets with a value before the switch, where at least {FEWEST_BEFORE} are needed")
+    moved = np.zeros((0, series.size))
     if q:
-        residual, expected = _less_controls(residual, expected, others, switch, season)
+        residual, expected, moved = _less_controls(residual, expected, others, switch, season)
     offsets = _offsets(residual, switch)
     after = offsets[offsets >= 0]
     if not after.size:
@@ -149,8 +150,9 @@ def interrupted_series(
     information = np.cumsum(a * a)
     scores = _placebo_scores(residual[:switch], offsets, root, a) / np.sqrt(information)
     inflation = _inflation(scores)
-    stderr = np.sqrt(inflation / information)
     counts = np.arange(1, after.size + 1)
+    slopes = noise.long_run * np.sum((np.cumsum(moved[:, switch + after], axis=1) / counts) ** 2, axis=0)
+    stderr = np.sqrt(inflation / information + slopes)
     own = np.cumsum(np.cumsum(covariance[first:, first:], 0).diagonal() * 2 - covariance[0, 0]) / counts**2
     return InterruptedSeries(
         after.astype(np.float64),
@@ -209,15 +211,21 @@ def _less_baseline(series: Float64Array, switch: int, season: int | None) -> tup
 
 def _less_controls(
     residual: Float64Array, expected: Float64Array, others: Float64Array, switch: int, season: int | None
-) -> tuple[Float64Array, Float64Array]:
-    """What the controls explain before the switch is taken off, and counts as expected."""
+) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """What the controls explain before the switch is taken off, and counts as expected.
+
+    Last, the controls in directions in which their slopes have uncorrelated errors, of the noise's own variance.
+    """
     moves = np.array([_less_baseline(other, switch, season)[0] for other in others])
     known = np.isfinite(residual[:switch]) & np.all(np.isfinite(moves[:, :switch]), axis=0)
     if np.count_nonzero(known) < FEWEST_BEFORE:
         raise ValueError(f"fewer than {FEWEST_BEFORE} buckets before the switch have a value of every control")
-    slopes = np.linalg.lstsq(moves[:, :switch][:, known].T, residual[:switch][known], rcond=None)[0]
+    left, sizes, right = np.linalg.svd(moves[:, :switch][:, known].T, full_matrices=False)
+    if not sizes[-1] > sizes[0] * 1e-10:
+        raise ValueError("the controls do not vary before the switch, or one follows from the others")
+    slopes = right.T @ (left.T @ residual[:switch][known] / sizes)
     explained = slopes @ moves
-    return residual - explained, expected + explained
+    return residual - explained, expected + explained, (right @ moves) / sizes[:, None]
 
 
 def _offsets(residual: Float64Array, switch: int) -> Float64Array:
