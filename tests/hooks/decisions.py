@@ -23,6 +23,7 @@ PLAN: dict[str, Any] = {
     "monitor": {"kind": "anytime-valid"},
 }
 STAGES = [{"weight": weight, "control": weight} for weight in (5, 25, 50)]
+RAMP = {"kind": "canary", "stages": STAGES, "stage": "stage"}
 BROKEN = {"allocation": {"control": 9, "treatment": 1}}
 
 
@@ -44,7 +45,7 @@ def decision_of(outcome: str) -> ab.Decision:
 
 @cache
 def staged(stage: int, effect: float = 2.0) -> ab.Decision:
-    plan = plan_of("promote", strategy={"kind": "canary", "stages": STAGES})
+    plan = plan_of("promote", strategy=RAMP)
     log = log_of("promote").assign(revenue=lambda frame: frame.revenue + (effect - 2.0) * TREATED, stage=stage)
     return ab.decide(plan, log, state=ab.State(stage=stage))
 

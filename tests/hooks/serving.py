@@ -13,14 +13,14 @@ import httpx
 import uvicorn
 
 from abkit.hooks import make_app
-from tests.hooks.decisions import EFFECTS, STAGES, write
+from tests.hooks.decisions import EFFECTS, RAMP, write
 
 
 def plans_in(folder: Path) -> Path:
     """A folder with a plan of each outcome, one with stages, and one whose log is gone."""
     for outcome in EFFECTS:
         write(folder, outcome, outcome)
-    write(folder, "staged", "promote", strategy={"kind": "canary", "stages": STAGES})
+    write(folder, "staged", "promote", strategy=RAMP)
     write(folder, "gone", "promote")
     (folder / "gone.parquet").unlink()
     return folder
