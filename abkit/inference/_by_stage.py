@@ -15,7 +15,6 @@ from scipy.special import ndtri
 
 from abkit import _tails
 from abkit._check import Float64Array
-from abkit._roots import secant
 from abkit._sets import ConfidenceSet, Interval, WholeLine, tail_of
 from abkit.evidence import BaseEffect, Effect
 from abkit.inference._quantile_effect import QuantileEffect
@@ -26,6 +25,8 @@ from abkit.types import Alternative, Null, Relative, RelativeMethod
 
 #: How often the search for an end quadruples its reach.
 REACHES = 30
+#: How near to its critical value the deviate at the end of a set is.
+DIGITS = 1e-8
 #: The largest difference of two proportions that can be tested.
 LARGEST_DIFFERENCE = 1 - 2.0**-53
 
@@ -154,15 +155,40 @@ class CombinedEffect(BaseEffect):
 
 
 def _first(rising: Callable[[float], float], scale: float, limit: float) -> float:
-    """How far one must go until a rising function is at least zero; the limit where it never is."""
-    low, high = 0.0, min(scale, limit)
+    """How far one must go until a rising function is zero; the limit where it never is."""
+    low, high = 0.0, min(2 * scale, limit)
+    at_low, at_high = rising(low), rising(high)
     for _ in range(REACHES):
-        if rising(high) >= 0:
-            return max(secant(rising, (low + high) / 2, 1 / scale, low, high), 0.0)
+        if at_high >= 0:
+            return _zero(rising, (low, high), (at_low, at_high), 1e-9 * scale)
         if high >= limit:
-            return limit
-        low, high = high, min(4 * high, limit)
+            break
+        (low, at_low), high = (high, at_high), min(4 * high, limit)
+        at_high = rising(high)
     return limit
+
+
+def _zero(
+    rising: Callable[[float], float], ends: tuple[float, float], values: tuple[float, float], width: float
+) -> float:
+    """Chords between two points (Dowell and Jarratt 1971, BIT 11, "Illinois"), until the deviate has its digits.
+
+    Of a quantile the function has steps at the values of the data; the bracket then closes on one of them.
+    """
+    (low, high), (at_low, at_high) = ends, values
+    if at_low >= 0:
+        return low
+    while high - low > width:
+        middle = high - at_high * (high - low) / (at_high - at_low) if math.isfinite(at_high - at_low) else math.nan
+        middle = middle if low < middle < high else low + (high - low) / 2
+        value = rising(middle)
+        if abs(value) <= DIGITS:
+            return middle
+        if value > 0:
+            high, at_high, at_low = middle, value, at_low / 2
+        else:
+            low, at_low, at_high = middle, value, at_high / 2
+    return high
 
 
 def _deviate(effect: Effect, null: Null) -> float:

@@ -12,7 +12,33 @@ from abkit.strategies._strategy import Strategy, Words
 
 @dataclass(frozen=True, kw_only=True)
 class ABTest(Strategy):
-    """A/B test."""
+    """Half of the users see the new release for days or weeks, as chance has it.
+
+    Answers: is the new release better for users than the old one, by the metrics that the plan names, and does it harm
+    none of the others by more than their margins?
+
+    Notes
+    -----
+    One look, at the end, unless the plan names a monitor made for more (`GroupSequential`, `AnytimeValid`). Success
+    metrics share alpha; guardrails need no share, since all of them must hold [1]_. Units that were assigned otherwise
+    than planned block the promotion, however good the metrics look [2]_.
+
+    What it cannot conclude: effects that outlast the experiment, as novelty does not (a `Trend` metric shows whether an
+    effect wears off); effects that pass from user to user, in networks and markets; segments that the plan does not name.
+
+    References
+    ----------
+    .. [1] Schultzberg, Ankargren and Franberg 2024, arXiv 2402.11609, sec. 3.
+    .. [2] Fabijan et al. 2019, KDD, sec. 3: Diagnosing Sample Ratio Mismatch in Online Controlled Experiments.
+
+    Examples
+    --------
+    >>> import abkit as ab
+    >>> plan = ab.Experiment(unit="user", variant="variant", control="control", strategy=ab.ABTest(),
+    ...                      metrics={"revenue": ab.Mean("revenue")})
+    >>> plan.monitor.kind
+    'fixed-horizon'
+    """
 
     kind: ClassVar[str] = "ab-test"
     design: ClassVar = "concurrent"
@@ -33,5 +59,5 @@ class ABTest(Strategy):
         """Nothing but its kind."""
 
     def preset(self) -> Mapping[str, Any]:
-        """The monitor."""
+        """One look."""
         return {"monitor": FixedHorizon()}
