@@ -162,6 +162,11 @@ class Decision:
         return "\n".join([*lines, f"decision {self.decision_id[:12]} of plan {self.plan_sha256[:12]}"])
 
 
+def plain(item: Any) -> dict[str, Any]:
+    """The fields of a dataclass that holds no others."""
+    return {name: getattr(item, name) for name in item.__dataclass_fields__}
+
+
 def rounded(value: float, scale: float = 0.0) -> float | None:
     """Nine significant digits of the larger of a number and its scale; None where it is not finite.
 
@@ -184,7 +189,7 @@ def _sentence(decision: Decision) -> str:
     }[decision.verdict]
     stage = decision.stage
     if stage.count > 1:
-        what += f" at stage {stage.index} of {stage.count}: {stage.weight:g}% to {stage.next_weight:g}%"
+        what += f" at stage {stage.index} of {stage.count}: {stage.weight:.4g}% to {stage.next_weight:.4g}%"
     return what + (" (BLOCKED: a person must look)" if decision.blocked else "")
 
 
