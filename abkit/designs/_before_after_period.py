@@ -40,14 +40,19 @@ class Period:
 def make_period(strategy: BeforeAfter, log: SeriesLog) -> Period:
     """From the grid of a log."""
     places = log.first + np.arange(log.rows.size)
-    used = log.rows[log.rows > 0]
-    aggregated = bool(np.mean(used > 1) <= MOST_REPEATED) if used.size else True
+    aggregated = is_aggregated(log)
     counts = np.ones(places.size, dtype=bool)
     if not aggregated:  # of requests the first and the last bucket hold a part
         counts[[0, -1]] = False
     low, high = left_out(strategy, log)
     counts &= (places < low) | (places >= high)
     return Period(log, max(-log.first, 0), counts, aggregated)
+
+
+def is_aggregated(log: SeriesLog) -> bool:
+    """Whether a row stands for a whole bucket, from its time on."""
+    used = log.rows[log.rows > 0]
+    return bool(np.mean(used > 1) <= MOST_REPEATED) if used.size else True
 
 
 def left_out(strategy: BeforeAfter, log: SeriesLog) -> tuple[int, int]:
@@ -62,5 +67,6 @@ def outage_of(strategy: Recreate, log: SeriesLog) -> tuple[dt.datetime, dt.datet
     """As the plan says, or as the log shows."""
     if strategy.stop is None or strategy.start is None:
         assert log.outage is not None  # noqa: S101 - it was asked for
-        return log.outage
+        last, start = log.outage
+        return (last + strategy.width if is_aggregated(log) else last), start
     return _times.moment("stop", strategy.stop), _times.moment("start", strategy.start)
