@@ -89,13 +89,14 @@ def read_events(
 ) -> EventCounts:
     """Make the tables `exposed` (one row a unit) and `outcomes` (one row an event that counts), and count the rest."""
     events = _one(connection, "select count(*) from events")
-    copies, contradictory = _without_copies(connection, keyed=bool(wanted.key))
+    copies, contradictory = _without_copies(connection, wanted.key)
     connection.execute(
         "create temp table measured as select unnest($1) as name, unnest($2) as place",
         [list(names), list(range(len(names)))],
     )
     reasons, from_value = _evaluations(connection, flag)
     _exposed(connection, wanted)
+    _refuse_unsaid(connection, flag, wanted)
     _odd(connection, flag)
     _outcomes(connection, flag)
     row = _row(connection, _COUNTS)
@@ -146,10 +147,12 @@ _HOW = {
 }
 
 
-def _without_copies(connection: duckdb.DuckDBPyConnection, *, keyed: bool) -> tuple[int, int]:
+def _without_copies(connection: duckdb.DuckDBPyConnection, key: tuple[str, ...]) -> tuple[int, int]:
     """One row of rows that are the same in every column, or in their key; keys that contradict themselves are out."""
     total = _one(connection, "select count(*) from events")
-    if not keyed:
+    if key and not _one(connection, "select count(k) from events"):
+        raise DataError(f"no event has the key {' and '.join(f'`{name}`' for name in key)}; correct its name.")
+    if not key:
         if _one(connection, f"select count(distinct hash(whole, {_SAID})) from events") == total:  # noqa: S608
             connection.execute("create temp view clean as select * from events")
             return 0, 0
@@ -216,6 +219,16 @@ def _exposed(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> None:
         "from evaluations where randomised and unit is not null and variant is not null and moment is not null "
         "group by unit)"
     )
+
+
+def _refuse_unsaid(connection: duckdb.DuckDBPyConnection, flag: Flag, wanted: Wanted) -> None:
+    """A field that no evaluation has is more likely a wrong name than missing everywhere."""
+    named = {f"s{i}": name for i, name in enumerate(wanted.segments)}
+    named |= {f"c{i}": name for i, name in enumerate(wanted.covariates)}
+    for field, name in named.items():
+        units, known = connection.execute(f"select count(*), count({field}) from exposed").fetchall()[0]  # noqa: S608
+        if units and not known:
+            raise DataError(f"no evaluation by chance of the flag {flag.key!r} has `{name}`; correct its name.")
 
 
 def _odd(connection: duckdb.DuckDBPyConnection, flag: Flag) -> None:
