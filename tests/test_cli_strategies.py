@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,12 @@ def test_an_unknown_strategy_is_a_usage_error(capsys: pytest.CaptureFixture[str]
         main(["strategies", "big-bang"])
     assert stop.value.code == 64
     assert "big-bang" in capsys.readouterr().err
+
+
+def test_the_guide_shows_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    guide = (Path(__file__).parents[1] / "docs" / "guides" / "strategies.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```console\n\$ abkit (strategies.*?)\n(.*?)\n```", guide, re.DOTALL)
+    assert len(blocks) == 2
+    for command, shown in blocks:
+        assert main(command.split()) == 0
+        assert capsys.readouterr().out.rstrip("\n") == shown

@@ -58,7 +58,7 @@ def main() -> None:
         shares = log.teaser.value_counts(normalize=True)
         print(f"{truth}: " + ", ".join(f"{arm} had {shares[arm]:.0%}" for arm in ARMS))
         print("  " + ", ".join(f"{arm}: {words[verdict]}" for arm, verdict in decision.variants.items()))
-        print(f"{decision}\n")
+        print(str(decision).split("\n\nchecks")[0], end="\n\n")
     if len(sys.argv) > 1:
         log.to_csv(sys.argv[1], index=False)
 

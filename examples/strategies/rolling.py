@@ -67,7 +67,7 @@ def main() -> None:
     plan, rng = ab.Experiment.from_file(PLAN), np.random.default_rng(1)
     for truth in ("win", "undecided", "harm"):
         log = release(truth, rng)
-        print(f"{truth}\n{ab.decide(plan, log)}\n")
+        print(f"{truth}: " + str(ab.decide(plan, log)).split("\n\nchecks")[0], end="\n\n")
     print("harm, asked after each batch")
     for batch in range(6):
         until = log["at"].min() + pd.Timedelta(minutes=5 * (FIRST + APART * (batch + 1)))
