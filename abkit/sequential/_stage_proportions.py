@@ -27,7 +27,7 @@ from abkit._roots import secant
 from abkit._sets import ConfidenceSet, NoInterval, sided, tail_of
 from abkit.evidence import BaseEffect
 from abkit.sequential._dirichlet import jeffreys_at_best
-from abkit.sequential._two_proportions import BOUNDING, _tilts
+from abkit.sequential._two_proportions import BOUNDING, NOWHERE, _tilts
 from abkit.types import Alternative, Null, Relative, RelativeMethod
 
 #: Proportions of control and treatment along a null: from, how fast, and how far.
@@ -81,7 +81,7 @@ class _Joint:
     def value(self, line: _Line, places: Float64Array) -> float:
         """Log E; infinite where a proportion of 0 or 1 is impossible."""
         p = line[0] + places[:, None] * line[1]
-        if np.any((self.x > 0) & (p <= 0)) or np.any((self.x < self.n) & (p >= 1)):
+        if np.any((self.x > 0) & (p <= NOWHERE)) or np.any((self.x < self.n) & (p >= 1)):
             return math.inf
         values = self._values(p)
         top = float(values.max())

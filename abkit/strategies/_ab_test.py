@@ -24,7 +24,8 @@ class ABTest(Strategy):
     than planned block the promotion, however good the metrics look [2]_.
 
     What it cannot conclude: effects that outlast the experiment, as novelty does not (a `Trend` metric shows whether an
-    effect wears off); effects that pass from user to user, in networks and markets; segments that the plan does not name.
+    effect wears off); effects that pass from user to user, in networks and markets; segments that the plan
+    does not name.
 
     References
     ----------

@@ -36,17 +36,17 @@ class Canary(Ramped):
     Notes
     -----
     Raw means over stages are biased as soon as split and level both change [1]_: most of the control was seen in early
-    stages, most of the canary in late ones. Here each stage is compared within itself, and stages count by
-    n_c n_t / (n_c + n_t), what they know of a difference, whatever came out. Means, ratios, rates and trends
-    are standardised by these weights, and then tested as ever; proportions have one exact e-process over all stages
-    [2]_; of quantiles the stages' deviates are combined. A unit belongs to the stage of its first row, so that users who
-    move to the canary as its share rises are in one variant; their later rows are left out and counted. The
-    monitor's clock counts what units tell, p (1 - p) for a share p: 25 units at 1% are as one at 50%.
+    stages, most of the canary in late ones. Here each stage is compared within itself, and stages count by n_c n_t /
+    (n_c + n_t), what they know of a difference, whatever came out. Means, ratios, rates and trends are standardised by
+    these weights, and then tested as ever; proportions have one exact e-process over all stages [2]_; of quantiles the
+    stages' deviates are combined. A unit belongs to the stage of its first row, so that users who move to the canary as
+    its share rises are in one variant; their later rows are left out and counted. The monitor's clock counts what units
+    tell, p (1 - p) for a share p: 25 units at 1% are as one at 50%.
 
     The sample ratio is checked within each stage, against the stage's split, at any time; the stages share the level.
 
-    What it cannot conclude: what happens at full load, from stages at low load; errors that meet fewer than 3 in n of the
-    canary's n requests, since none of them may have occurred yet (the rule of three [3]_, which the decision's
+    What it cannot conclude: what happens at full load, from stages at low load; errors that meet fewer than 3 in n of
+    the canary's n requests, since none of them may have occurred yet (the rule of three [3]_, which the decision's
     notes work out); how much of a difference is the instance's and not the release's, where the canary is one instance:
     give it a baseline of the same age, and units that chance assigns.
 
