@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -183,7 +184,7 @@ class Experiment:
     def __reduce__(self) -> tuple[Any, tuple[dict[str, Any]]]:
         return Experiment.from_dict, (self.to_dict(),)
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Digest of the plan; the order of its fields and metrics does not matter."""
         text = json.dumps(self.to_dict(), sort_keys=True, allow_nan=False, separators=(",", ":"))
@@ -191,6 +192,10 @@ class Experiment:
 
     def request(self) -> Request:
         """What this plan asks of a log."""
+        return self._request
+
+    @cached_property
+    def _request(self) -> Request:
         return Request(
             self.unit,
             self.variant,
@@ -223,7 +228,7 @@ class Experiment:
 
     def require_randomised(self, what: str) -> None:
         """Refuse a plan whose variants chance did not draw; the message says what was asked."""
-        if self.strategy.observational or self.design == "events":
+        if self.strategy.observational or self.design in ("events", "staggered"):
             raise PlanError(
                 f"{what} must have a plan whose units chance gave their variant; a {self.strategy.kind} has `analyze` "
                 "and `decide`."

@@ -125,7 +125,7 @@ def _moments(block: Block, given: Counts | Moments | CoMoments | Histogram) -> C
     names = tuple(variable.column for variable in block.variables)
     if isinstance(given, (Counts, Moments)):
         one = given.moments() if isinstance(given, Counts) else given
-        given = CoMoments(one.n, np.array([one.mean]), np.array([[one.m2]]), ("value",))
+        given = CoMoments.of_one(one, "value")
     if len(given.names) != len(names):
         raise ValueError(
             f"it must be of {len(names)} variables, {', '.join(names)}, in this order; got {len(given.names)}."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from dataclasses import asdict
 from typing import Any
 
 from abkit import _times
@@ -16,7 +15,7 @@ from abkit.decision._decision import Reason as Reason
 from abkit.decision._decision import Risk as Risk
 from abkit.decision._decision import SegmentVerdict as SegmentVerdict
 from abkit.decision._decision import StageStatus as StageStatus
-from abkit.decision._decision import rounded
+from abkit.decision._decision import plain, rounded
 from abkit.decision._progress import next_state, progress_of, status_of_stage
 from abkit.decision._rule import findings, overall, status_of, verdicts
 from abkit.decision._segments import segment_findings, segment_verdicts, with_segments
@@ -122,7 +121,7 @@ def decide_report(report: Report, state: State | None = None, now: dt.datetime |
     if segments:
         evidence["segments"] = _of_segments(report)
     evidence_sha256 = _digest(evidence)
-    release = [asdict(stage), [asdict(reason) for reason in progress.unmet], progress.expired]
+    release = [plain(stage), [plain(reason) for reason in progress.unmet], progress.expired]
     return Decision(
         verdict,
         blocked or held,
@@ -177,12 +176,12 @@ def risk_of(experiment: Experiment, treatments: int) -> Risk:
 
 
 def _evidence(report: Report, metrics: tuple[MetricStatus, ...], checks: tuple[CheckStatus, ...]) -> Any:
-    found = sorted((asdict(metric) for metric in metrics), key=lambda item: (item["metric"], item["variant"]))
-    checked = sorted((asdict(check) for check in checks), key=lambda item: str(item["id"]))
+    found = sorted((plain(metric) for metric in metrics), key=lambda item: (item["metric"], item["variant"]))
+    checked = sorted((plain(check) for check in checks), key=lambda item: str(item["id"]))
     return {
         "look": report.look.number,
         "units": report.units,
-        "audit": asdict(report.statistics.audit),
+        "audit": plain(report.statistics.audit),
         "metrics": found,
         "checks": checked,
     }

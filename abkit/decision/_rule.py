@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from abkit._sets import ConfidenceSet, HalfLines, Interval, NoInterval
 from abkit.decision._decision import MetricStatus, Reason, rounded
@@ -21,7 +22,7 @@ from abkit.rule import AllOf, AnyOf, Rule, shares_of
 from abkit.types import Null, Relative, Verdict
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding:
     """A metric of a treatment, judged: its status, the test against its null, and alpha's share for it."""
 
@@ -30,6 +31,11 @@ class Finding:
     null: Null
     test: TestResult | None
     alpha: float
+
+    @cached_property
+    def interval(self) -> ConfidenceSet | None:
+        """The absolute two-sided interval at its level."""
+        return self.row.test.interval(1 - self.alpha) if self.row.test else None
 
 
 def findings(report: Report) -> list[Finding]:
@@ -132,7 +138,7 @@ def status_of(finding: Finding) -> MetricStatus:
     """A finding as the decision records it, with the absolute two-sided interval at its level."""
     row, level = finding.row, 1 - finding.alpha
     test = row.test
-    interval = test.interval(level) if test else None
+    interval = finding.interval
     scale = test.stderr if test else 0.0
     return MetricStatus(
         row.metric,
@@ -159,7 +165,7 @@ def _levels(report: Report, rows: list[MetricResult], tests: list[TestResult | N
     A change the other way has no evidence to rank; equal p-values are ranked by name, not by the plan's order.
     """
     alpha, metrics = report.experiment.monitor.total, report.experiment.metrics
-    if report.experiment.adjust == "none":
+    if report.experiment.adjust == "none" or len(rows) < 2:
         return [alpha] * len(rows)
     order = sorted(range(len(rows)), key=lambda i: (rows[i].metric, rows[i].variant))
     pvalues = [pvalue_of(tests[i], way * metrics[rows[i].metric].sign) for i in order]
@@ -238,7 +244,7 @@ def _reason(code: str, finding: Finding) -> Reason:
     if test is None:
         return Reason(code, f"`{row.metric}` of {row.variant}: {row.reason or 'undefined'}", row.variant, row.metric)
     is_relative = isinstance(finding.null, Relative)
-    region = test.relative(level) if is_relative else test.interval(level)
+    region = test.relative(level) if is_relative else finding.interval or test.interval(level)
     estimate = test.relative_estimate if is_relative else test.estimate
     null = finding.null.value if isinstance(finding.null, Relative) else finding.null
     scale = estimate / test.statistic if is_relative and test.statistic else test.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,6 +35,8 @@ class Arm:
     def shape(self) -> Shape:
         """How the linearised outcome is spread before adjustment; its skewness where the third moments are known."""
         k, moments, n = len(self.gradient), self.moments, self.n
+        if k == 1:
+            return self._shape_of_one()
         sizes = np.sqrt(np.diagonal(moments.m2)[:k])
         weights = self.gradient * sizes
         scale = float(np.abs(weights).max())
@@ -51,9 +54,24 @@ class Arm:
         found = shape_of_sum(n, squares, cubes)
         return replace(found, stderr=found.stderr * scale)
 
+    def _shape_of_one(self) -> Shape:
+        """The same of one outcome."""
+        n, moments, m2 = self.n, self.moments, float(self.moments.m2[0, 0])
+        size, sign = math.sqrt(m2), math.copysign(1.0, float(self.gradient[0]))
+        scale = abs(float(self.gradient[0])) * size
+        if not 0 < scale < math.inf:
+            return Shape(n, scale, 0.0 if scale == 0 else None)
+        cubes = None
+        if isinstance(moments, ThirdMoments) and moments.m3 is not None:
+            cubes = float(moments.m3[0, 0, 0]) / size / size / size * sign
+        found = shape_of_sum(n, m2 / (size * size), cubes)
+        return replace(found, stderr=found.stderr * scale)
+
     def regression(self) -> Regression:
         """Least squares of the linearised outcome on the covariates, within this variant."""
         outcomes, s = len(self.gradient), self.moments.m2
+        if outcomes == len(s):
+            return NO_SLOPES
         scale = np.sqrt(np.diagonal(s)[outcomes:])
         scale = np.where(scale > 0, scale, 1.0)
         correlation = s[outcomes:, outcomes:] / np.outer(scale, scale)
@@ -75,6 +93,9 @@ class Regression:
     slopes: Float64Array
     covariance: Float64Array
     rank: int
+
+
+NO_SLOPES = Regression(np.zeros(0), np.zeros((0, 0)), 0)
 
 
 def mean_arm(moments: CoMoments) -> Arm:
@@ -103,6 +124,8 @@ def linear_effect(control: Arm, treatment: Arm) -> MeanEffect:
     slopes, and the error of those slopes is added: it reaches the estimate through the distance of the
     covariates' means (variance of a predicted mean, Draper and Smith 1998, Applied Regression Analysis, sec. 3.1).
     """
+    if len(control.moments.names) == len(control.gradient) == 1:
+        return _difference_of_means(control, treatment)
     outcomes, n = len(control.gradient), control.n + treatment.n
     share_c, share_t = control.n / n, treatment.n / n
     fit_c, fit_t = control.regression(), treatment.regression()
@@ -130,6 +153,16 @@ def linear_effect(control: Arm, treatment: Arm) -> MeanEffect:
         float(total[0, 1]),
         satterthwaite(_of_difference(from_control), sizes[0], _of_difference(from_treatment), sizes[1]),
     )
+
+
+def _difference_of_means(control: Arm, treatment: Arm) -> MeanEffect:
+    """The same of one outcome and no covariates."""
+    c, t = (
+        float(arm.moments.m2[0, 0]) / (arm.n - 1) * float(arm.gradient[0]) ** 2 / arm.n if arm.n > 1 else math.nan
+        for arm in (control, treatment)
+    )
+    df = satterthwaite(c, max(control.n, 2), t, max(treatment.n, 2))
+    return MeanEffect(control.value, treatment.value, c, t, 0.0, df)
 
 
 def linear_caution(control: Arm, treatment: Arm, instead: str) -> str | None:

@@ -88,6 +88,15 @@ class CoMoments(Statistics):
         products = deviations.T @ deviations
         return cls(int(sample.shape[0]), mean, (products + products.T) / 2, tuple(names))
 
+    @classmethod
+    def of_one(cls, moments: Moments, name: str) -> CoMoments:
+        """Those of one variable of one group, whose moments have been checked."""
+        found = object.__new__(CoMoments)
+        values = (moments.n, np.array([moments.mean]), np.array([[moments.m2]]), (name,))
+        for field, value in zip(("n", "mean", "m2", "names"), values, strict=True):
+            object.__setattr__(found, field, value)
+        return found
+
     def __add__(self, other: CoMoments) -> CoMoments:
         if not isinstance(other, CoMoments):
             return NotImplemented
