@@ -4,17 +4,17 @@
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from abkit import __version__
-from abkit.errors import AbkitError, DataError, MissingDependencyError, PlanError
+from abkit.errors import AbkitError, MissingDependencyError, PlanError
 from abkit.hooks import _openapi
-from abkit.hooks._answer import answer_of
 from abkit.hooks._argo import argo
 from abkit.hooks._bounds import Bounded, refusal
+from abkit.hooks._desk import Desk, http
 from abkit.hooks._flagger import Hook, flagger
+from abkit.hooks._kayenta_routes import add_kayenta
 from abkit.hooks._looks import Looks, UnreadyError
 from abkit.hooks._meter import MEDIA, Meter
 from abkit.hooks._prometheus import LABELS, parsed_query, prometheus, prometheus_error
@@ -23,31 +23,12 @@ from abkit.hooks._served import NAME, served_plans
 from abkit.hooks._spinnaker import spinnaker
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI, Response
+    from fastapi import FastAPI
 
     from abkit.decision import Decision
 
 #: The highest stage and look that a request may name.
 HIGHEST = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What the routes share: it takes a request to a decision, and counts it."""
-
-    looks: Looks
-    meter: Meter
-
-    async def judge(self, name: str, stage: int | None, look: int | None) -> "Decision | AbkitError":
-        """The decision on a plan, or why there is none."""
-        from fastapi import HTTPException
-
-        if name not in self.looks.plans:
-            raise HTTPException(404, f"there is no plan {name!r}; GET /v1/plans lists them.")
-        judged = await self.looks.judge(name, stage, look)
-        outcome = answer_of(judged).outcome
-        self.meter.decided(name, "no_data" if isinstance(judged, DataError) else outcome)
-        return judged
 
 
 def make_app(
@@ -107,6 +88,7 @@ def make_app(
     _add_decisions(app, desk)
     _add_flagger(app, desk)
     _add_prometheus(app, desk)
+    add_kayenta(app, desk)
     _add_errors(app)
     app.add_middleware(Bounded, largest=_largest(max_body), timeout=timeout, meter=meter)
     described = app.openapi
@@ -116,14 +98,6 @@ def make_app(
 
 def _largest(max_body: int) -> Callable[[str], int]:
     return lambda path: max_body * 64 if path.endswith("/judge") else max_body
-
-
-def http(reply: Reply) -> "Response":
-    """A reply as the framework sends it."""
-    from fastapi import Response
-
-    headers = {"retry-after": "1"} if reply.status == 503 else None
-    return Response(reply.to_json(), reply.status, headers, "application/json")
 
 
 def _add_health(app: "FastAPI", desk: Desk) -> None:
@@ -155,11 +129,11 @@ def _add_health(app: "FastAPI", desk: Desk) -> None:
     @app.get("/v1/plans", responses=listed, operation_id="plans", response_class=Response)
     async def plans() -> Response:
         """The plans that may be asked for, by name."""
-        return http(Reply(200, {"plans": [_described(name, desk) for name in desk.looks.plans]}))
+        return http(Reply(200, {"plans": [_described(name, desk) for name in desk.plans]}))
 
 
 def _described(name: str, desk: Desk) -> dict[str, Any]:
-    plan = desk.looks.plans[name].plan
+    plan = desk.plans[name].plan
     return {
         "name": name,
         "sha256": plan.sha256,
@@ -185,7 +159,7 @@ def _add_decisions(app: "FastAPI", desk: Desk) -> None:
 
     def endpoint(hook: "Callable[[Decision | AbkitError], Reply]") -> Callable[..., Awaitable[Response]]:
         async def answered(
-            name: Annotated[str, At(pattern=f"^{NAME}$", examples=list(desk.looks.plans))],
+            name: Annotated[str, At(pattern=f"^{NAME}$", examples=list(desk.plans))],
             stage: Annotated[int | None, Query(ge=1, le=HIGHEST)] = None,
             look: Annotated[int | None, Query(ge=1, le=HIGHEST)] = None,
         ) -> Response:
@@ -243,7 +217,7 @@ def _add_flagger(app: "FastAPI", desk: Desk) -> None:
         response_class=Response,
     )
     async def webhook(
-        name: Annotated[str, At(pattern=f"^{NAME}$", examples=list(desk.looks.plans))], hook: Hook, payload: Webhook
+        name: Annotated[str, At(pattern=f"^{NAME}$", examples=list(desk.plans))], hook: Hook, payload: Webhook
     ) -> Response:
         """A webhook of Flagger; stage and look may stand in its metadata."""
         try:
@@ -275,7 +249,7 @@ def _add_prometheus(app: "FastAPI", desk: Desk) -> None:
             return http(prometheus_error(400, "bad_data", str(error)))
         if asked.name is None:
             return http(prometheus(PlanError("nothing is asked"), query, _seconds(time)))
-        if asked.labels["plan"] not in desk.looks.plans:
+        if asked.labels["plan"] not in desk.plans:
             return http(prometheus_error(404, "not_found", "there is no such plan; GET /v1/plans lists them."))
         return http(prometheus(await desk.judge(asked.labels["plan"], **places), query, _seconds(time)))
 

@@ -6,12 +6,12 @@ import asyncio
 import datetime as dt
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from abkit.errors import AbkitError, DataError
 from abkit.hooks._served import Served, fingerprint
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from abkit.decision import Decision
     from abkit.report import Report
 
+T = TypeVar("T")
 Key = tuple[str, int | None, int | None]
 #: Decisions that are kept, and logs that wait to be read.
 KEPT, WAITING = 256, 64
@@ -51,7 +52,8 @@ class Looks:
 
     def __init__(self, plans: Mapping[str, Served], timeout: float, workers: int) -> None:
         self.plans, self._timeout = plans, timeout
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="abkit")
+        self._workers = workers
+        self._pool = self._new_pool()
         self._kept: OrderedDict[Key, Held] = OrderedDict()
         self._pending: dict[tuple[Key, object], Future[Held]] = {}
 
@@ -75,9 +77,20 @@ class Looks:
         except TimeoutError:
             return UnreadyError(f"the log of {name} takes more than {self._timeout:g} s to read; ask again.")
 
+    async def run(self, work: Callable[[], T], what: str) -> T:
+        """Other work, beside the reading of logs; an UnreadyError where it takes too long."""
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(self._pool.submit(work)), self._timeout)
+        except TimeoutError:
+            raise UnreadyError(f"{what} takes more than {self._timeout:g} s; ask again.") from None
+
     def close(self) -> None:
-        """Wait for nobody."""
+        """Wait for nobody. Whoever serves the application again finds it open."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool = self._new_pool()
+
+    def _new_pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._workers, thread_name_prefix="abkit")
 
     def _tell(self, loop: asyncio.AbstractEventLoop, key: Key, seen: object, done: Future[Held]) -> None:
         with suppress(RuntimeError):  # the server has ended meanwhile

@@ -30,6 +30,8 @@ ANSWER: Schema = {
     "reason": {"type": "string"},
     "decision_id": _maybe("string"),
 }
+#: What Kayenta's own documents describe.
+ANY: Schema = {"type": "object"}
 ARGO = _object({"decision": VERDICT, **ANSWER})
 FLAGGER = _object({"verdict": VERDICT, **ANSWER})
 SPINNAKER = _object({"status": VERDICT, "progress": {"type": "string"}, **ANSWER})

@@ -27,7 +27,7 @@ def test_requests_that_nobody_thought_of(mode: schemathesis.GenerationMode, app:
     for operation in operations:
 
         @given(operation.as_strategy(generation_mode=mode))
-        @settings(max_examples=12, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=8, suppress_health_check=list(HealthCheck))
         def answered(case: schemathesis.Case) -> None:
             reply = case.call()
             # a stage that a plan has not, and a log that cannot answer, are refused though their form is right
