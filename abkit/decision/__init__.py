@@ -16,6 +16,7 @@ from abkit.decision._decision import Risk as Risk
 from abkit.decision._decision import SegmentVerdict as SegmentVerdict
 from abkit.decision._decision import StageStatus as StageStatus
 from abkit.decision._decision import plain, rounded
+from abkit.decision._losses import losses_of
 from abkit.decision._progress import next_state, progress_of, status_of_stage
 from abkit.decision._rule import findings, overall, status_of, verdicts
 from abkit.decision._segments import segment_findings, segment_verdicts, with_segments
@@ -24,6 +25,7 @@ from abkit.errors import PlanError
 from abkit.experiment import Experiment, as_experiment
 from abkit.report import Report
 from abkit.sequential import GroupSequential, Look
+from abkit.strategies import FeatureFlag
 
 
 def decide(
@@ -108,7 +110,7 @@ def decide_report(report: Report, state: State | None = None, now: dt.datetime |
     judged, progress = findings(report), progress_of(report, state, now)
     decided, reasons, blocked = verdicts(report, judged, progress)
     segments = segment_verdicts(report, progress) if experiment.strategy.segment_verdicts else {}
-    decided, segments, harmed, held = with_segments(decided, segments)
+    decided, segments, harmed, held = with_segments(decided, segments, every=_every_segment(experiment))
     verdict, variant = overall(decided, judged)
     checks = tuple(
         CheckStatus(check.id, check.status, check.message, None if check.value is None else rounded(check.value))
@@ -146,7 +148,13 @@ def decide_report(report: Report, state: State | None = None, now: dt.datetime |
         _digest([plan_sha256, evidence_sha256, release, __version__]),
         __version__,
         segments,
+        losses_of(report, variant),
     )
+
+
+def _every_segment(experiment: Experiment) -> bool:
+    strategy = experiment.strategy
+    return isinstance(strategy, FeatureFlag) and strategy.every_segment
 
 
 def _moment(now: object) -> dt.datetime:

@@ -106,7 +106,8 @@ class Decision:
     ramp is and goes; `state` is what the next look must be given. `look` is which look this is. `variant` is the
     treatment that is promoted, `variants` the verdict on each. `notes` say what was left out of the log or changed in
     it, each with its count. `segments` are verdicts within segments such as "country=DE", by treatment, where the
-    strategy can switch them one by one. Numbers hold nine significant digits, so that the order in which an engine
+    strategy can switch them one by one. `losses` are what each verdict is expected to cost, where the plan's rule has
+    costs; they change no verdict. Numbers hold nine significant digits, so that the order in which an engine
     adds cannot change a byte of `to_json`.
     """
 
@@ -133,6 +134,7 @@ class Decision:
     decision_id: str
     abkit_version: str
     segments: dict[str, dict[str, SegmentVerdict]] = field(default_factory=dict)
+    losses: dict[str, float | None] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, with the name of their schema first."""
@@ -158,6 +160,11 @@ class Decision:
             lines += ["", "what was left out or changed", *(f"  {note}" for note in self.notes)]
         lines += ["", f"errors at most: false promote {self.risk.false_promote_max:.3g}, false rollback "]
         lines[-1] += f"{self.risk.false_rollback_max:.3g} ({self.risk.guarantee}; success metrics: {self.adjust})"
+        if self.losses:
+            listed = ", ".join(
+                f"{what} {'unknown' if cost is None else f'{cost:,.4g}'}" for what, cost in self.losses.items()
+            )
+            lines.append(f"expected to cost: {listed}")
         lines.append(f"not concluded from a log of this strategy ({self.strategy}): {self.cannot_conclude}")
         return "\n".join([*lines, f"decision {self.decision_id[:12]} of plan {self.plan_sha256[:12]}"])
 
