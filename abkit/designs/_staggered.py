@@ -24,6 +24,8 @@ from abkit.strategies import Rolling
 from abkit.types import ROWS
 
 METHOD = "update order"
+#: Of the tail of a gain, what the last look spends: the orders of a large fleet are a sample, with an error of its own.
+SPENT = 0.9
 #: Fewer instances on a side say too little about instances.
 FEWEST = 6
 
@@ -98,7 +100,7 @@ class Batch:
         """Of the tails upwards and downwards: a promotion comes at one look, the last; a rollback at any."""
         if metric.role == "quality":
             return self.share, self.share
-        return (1.0, self.share) if metric.sign > 0 else (self.share, 1.0)
+        return (SPENT, self.share) if metric.sign > 0 else (self.share, SPENT)
 
     def _values(self, name: str) -> Float64Array:
         return cell_values(self.experiment.metrics[name], self.fleet.panel.sums[name])[self.fleet.kept]

@@ -18,6 +18,8 @@ from abkit.types import Alternative, Null, Relative, RelativeMethod
 
 #: Up to so many orders each is taken once; else so many less one are drawn.
 ORDERS = 10_000
+#: Squares of anything smaller add up to a number.
+LARGEST = 1e150
 NO_COMPARISON = "no instance was updated beside one that was not yet, with buckets before both"
 
 
@@ -162,7 +164,9 @@ def update_order_effect(
     .. [1] Callaway and Sant'Anna 2021, Journal of Econometrics 225(2), eq. 2.4 (not yet treated) and sec. 3.
     .. [2] Ji, Fink, Robyn and Small 2017, Annals of Applied Statistics 11(1), sec. 3.
     """
-    buckets = values.shape[1]
+    buckets, largest = values.shape[1], float(np.abs(values).max())
+    if not largest < LARGEST:
+        raise ValueError(f"values up to {largest:g} are too large to be compared")
     times, cohort = np.unique(np.minimum(updated, buckets), return_inverse=True)
     sizes = np.bincount(cohort)
     weights = order_weights(times, sizes, buckets, settle)
@@ -180,14 +184,14 @@ def update_order_effect(
     (seen, drawn), (_, moved) = over_orders(flat), over_orders(exposed)
     rest = 1 - moved
     same = rest <= 1e-9  # an order that compares the same cells as the one used
-    rounding = 64 * float(np.spacing(max(np.abs(values).max(), 1e-300)))
+    rounding = 64 * float(np.spacing(max(largest, 1e-300)))
     own = int(same.sum()) + (not exact)
     thresholds = Thresholds.of((seen - drawn[~same]) / rest[~same], rounding, own)
     treated = np.maximum(weights, 0)[cohort] * (np.arange(buckets) >= updated[:, None] + settle)
     mean = float((treated * values).sum() / treated.sum())
     centre = float(drawn.mean()), float(moved.mean())
     a, b = drawn - centre[0], moved - centre[1]
-    noise = float((a * a).mean()) if np.ptp(drawn) > 1e-13 * np.abs(values).max() else 0.0
+    noise = float((a * a).mean()) if np.ptp(drawn) > 1e-13 * largest else 0.0
     return UpdateOrderEffect(
         mean - seen, mean, centre, (noise, float((a * b).mean()), float((b * b).mean())), thresholds, shares
     )
