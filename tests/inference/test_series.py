@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -122,3 +124,23 @@ def test_what_cannot_be_series_is_refused():
         series_test([-1.0] * 9, [1.0] * 9, method="counts")
     with pytest.raises(ValueError, match="`missing` must be one of 'error', 'drop'"):
         series_test(BASELINE, CANARY, missing="zero")
+
+
+PETSHOP = Path(__file__).parents[3] / "shared" / "data" / "petshop_petsite_metrics.csv.gz"
+
+
+@pytest.mark.skipif(not PETSHOP.exists(), reason="the shared data are not beside the project")
+@pytest.mark.filterwarnings("ignore::abkit.errors.AccuracyWarning")
+def test_calm_series_of_a_real_service_alarm_no_more_often_than_is_stated():
+    """Every other five minutes as the canary: 1.2% of 240 stretches of two hours when it was written, 5% stated."""
+    frame = pd.read_csv(PETSHOP)
+    calm = frame[frame.split == "noissue"].sort_values("unix_timestamp")
+    alarms, stretches = 0, 0
+    for _, scenario in calm.groupby("scenario"):
+        for name in ("latency_Average", "latency_p50", "latency_p90", "latency_p99", "requests_Sum"):
+            values = scenario[name].to_numpy(dtype=float)[:576].reshape(24, 12, 2)
+            results = [series_test(*stretch.T, missing="drop") for stretch in values if not np.isnan(stretch).all()]
+            stretches += len(results)
+            alarms += sum(result.pvalue <= 0.05 for result in results)
+    assert stretches >= 200
+    assert alarms / stretches <= 0.05
