@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from abkit.inference import equivalence_test as equivalence_test
     from abkit.inference import exact_test as exact_test
     from abkit.inference import heterogeneity_test as heterogeneity_test
+    from abkit.inference import interrupted_series as interrupted_series
     from abkit.inference import mann_whitney_test as mann_whitney_test
     from abkit.inference import mcnemar_test as mcnemar_test
     from abkit.inference import novelty_test as novelty_test
@@ -149,6 +150,7 @@ _HOMES = {
         "equivalence_test",
         "exact_test",
         "heterogeneity_test",
+        "interrupted_series",
         "mann_whitney_test",
         "mcnemar_test",
         "novelty_test",

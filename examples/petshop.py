@@ -91,7 +91,7 @@ def numenta(folder: Path) -> None:
         known = labels.get(name, {"labels": [], "windows": []})
         found = [alarm(watched, *past(series, int((times >= label).argmax()) - 1), LOOKS) for label in known["labels"]]
         ends = [(pd.Timestamp(a), pd.Timestamp(b)) for a, b in known["windows"]]
-        starts = [i for i in range(7 * 288, len(series) - LOOKS, 293) if not near(times, i, ends)][:15]
+        starts = [i for i in range(7 * 288, len(series) - LOOKS, 211) if not near(times, i, ends)][:8]
         false = [alarm(watched, *past(series, i), LOOKS) for i in starts]
         minutes = ", ".join("never" if look is None else str(5 * (look - 1)) for look in found) or "-"
         print(
@@ -107,9 +107,8 @@ def past(series: pd.DataFrame, switch: int) -> tuple[pd.DataFrame, int]:
 
 
 def near(times: pd.Series, place: int, windows: list[tuple[pd.Timestamp, pd.Timestamp]]) -> bool:
-    """Whether an incident lies in the week before a place, or in what follows it."""
-    begin, end = times[max(place - 7 * 288, 0)], times[place + LOOKS - 1]
-    return any(begin <= late and early <= end for early, late in windows)
+    """Whether what follows a place is part of an incident."""
+    return any(begin <= times[place + LOOKS - 1] and times[place] <= end for begin, end in windows)
 
 
 if __name__ == "__main__":

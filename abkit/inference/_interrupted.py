@@ -116,12 +116,12 @@ def interrupted_series(
     Examples
     --------
     >>> import numpy as np
-    >>> from abkit.inference import interrupted_series
+    >>> import abkit as ab
     >>> calm = 100 + np.random.default_rng(1).normal(0, 2, 300)
     >>> calm[288:] += 5
-    >>> found = interrupted_series(calm, 288)
+    >>> found = ab.interrupted_series(calm, 288)
     >>> round(float(found.estimate[-1]), 1), round(float(found.stderr[-1]), 1)
-    (4.7, 0.7)
+    (5.4, 0.4)
     """
     series, others = _checked(values, switch, controls)
     residual, expected, seasons = _less_baseline(series, switch, season)
