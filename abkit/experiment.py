@@ -26,7 +26,7 @@ from abkit.metrics import Metric, checked_metrics, checked_propensity
 from abkit.rule import Rule, Timing
 from abkit.sequential import Look, Monitor
 from abkit.source import Source
-from abkit.strategies import OBSERVATIONAL, ABTest, Design, Strategy
+from abkit.strategies import OBSERVATIONAL, ABTest, Design, Ramped, Strategy
 from abkit.types import ROWS, Adjust, Assignment, Missing
 from abkit.types import Quality as Quality  # noqa: PLC0414 - it is part of a plan
 
@@ -228,7 +228,7 @@ class Experiment:
 
     def require_randomised(self, what: str) -> None:
         """Refuse a plan whose variants chance did not draw; the message says what was asked."""
-        if self.strategy.observational or self.design in ("events", "staggered"):
+        if self.strategy.observational or self.design in ("events", "staggered", "paired"):
             raise PlanError(
                 f"{what} must have a plan whose units chance gave their variant; a {self.strategy.kind} has `analyze` "
                 "and `decide`."
@@ -237,6 +237,15 @@ class Experiment:
             raise PlanError(
                 f"{what} must have a plan with `assignment` randomised; of an adaptive one there are `analyze` and "
                 "`decide`, on the log so far."
+            )
+
+    def _require_one_stage(self, what: str) -> None:
+        """Refuse stages too: what adds their rows up is biased."""
+        self.require_randomised(what)
+        if isinstance(self.strategy, Ramped) and self.strategy.stage is not None:
+            raise PlanError(
+                f"{what} must have a plan without a column of stages, whose rows cannot be added up; of one with it "
+                "there are `analyze` and `decide`, on the log so far."
             )
 
     def analyze(self, log: object = None, *, look: int | Look | None = None) -> Report:
@@ -301,7 +310,7 @@ class Experiment:
         from abkit.adapters._trajectory import read_trajectory
         from abkit.trajectory import make_trajectory
 
-        self.require_randomised("a trajectory")
+        self._require_one_stage("a trajectory")
         timed = read_trajectory(log, self.request(), time=time, every=every, window=window, until=until)
         return make_trajectory(self, timed)
 
@@ -349,7 +358,7 @@ class Experiment:
         from abkit.adapters._exposure_days import read_exposure_days
         from abkit.exposure import daily_plan, make_exposure_days
 
-        self.require_randomised("days since exposure")
+        self._require_one_stage("days since exposure")
         plan = daily_plan(self, metrics)
         daily = read_exposure_days(log, plan.request(), time=time, every=every, window=window, until=until)
         return make_exposure_days(plan, daily)
@@ -391,7 +400,8 @@ class Experiment:
         """
         from abkit.planning import Wish, make_planning
 
-        self.require_randomised("planning")
+        if self.design != "paired":  # pairs are planned as they are, by the covariance of their sides
+            self.require_randomised("planning")
         return make_planning(self, history, Wish(mde, weeks, power, time, units_per_week, looks))
 
 

@@ -301,6 +301,8 @@ def test_what_is_refused_in_a_sentence() -> None:
         plan().analyze(LOG.assign(stage="first"))
     with pytest.raises(ab.DataError, match="no stage of the plan"):
         plan().analyze(LOG.assign(stage=9))
+    with pytest.raises(ab.PlanError, match="a trajectory must have a plan without a column of stages"):
+        plan().trajectory(LOG, time="at", every="1h")
     with pytest.raises(ab.PlanError, match="name the two that are compared"):
         plan().analyze(LOG.assign(release=np.where(LOG.index % 7 == 0, "third", LOG["release"])))
 
