@@ -11,16 +11,19 @@ import numpy.typing as npt
 from abkit import _check
 from abkit._check import Float64Array
 from abkit.decision import risk_of
+from abkit.errors import PlanError
 from abkit.experiment import Experiment, as_experiment
 from abkit.simulate._canonical import Runs, noise_of, simulate_alike
 from abkit.simulate._characteristics import Characteristics, OperatingCharacteristics
 from abkit.simulate._critical import notes_on_bounds
+from abkit.simulate._log_arguments import refuse_compared
 from abkit.simulate._on_counts import simulate_counts
 from abkit.simulate._on_logs import simulate_sums
 from abkit.simulate._rates import average_of, rate_of
 from abkit.simulate._rule import PROMOTE, ROLLBACK
 from abkit.simulate._scenario import Scenario, allocation_of, default_scenarios
 from abkit.simulate._setting import Setting, make_setting
+from abkit.strategies import Ramped
 
 QUANTILES = (0.1, 0.5, 0.9)
 #: Runs on counts, each different pair of which is tested, and on sums, each batch of which is drawn.
@@ -118,6 +121,8 @@ def operating_characteristics(  # noqa: PLR0913 - what a simulation may take, on
 
     experiment, runs = as_experiment(plan), _check.count("runs", runs, 1)
     experiment.require_randomised("operating characteristics")
+    refuse_compared(experiment)
+    _refuse_release(experiment)
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"`rng` must be a numpy.random.Generator; got {_check.show(rng)}.")
     chosen = _chosen(experiment, scenarios)
@@ -132,6 +137,24 @@ def operating_characteristics(  # noqa: PLR0913 - what a simulation may take, on
     drifts = {name: drift.unit for name, drift in setting.drifts.items()}
     notes = (*setting.notes, *notes_on_bounds(experiment, setting.drifts))
     return OperatingCharacteristics(experiment, rows, setting.units, risk, float(power), drifts, notes)
+
+
+def _refuse_release(plan: Experiment) -> None:
+    """What `decide` follows and a simulated rule does not; ignored, it would change the rates that are told."""
+    stages, deadline = plan.strategy.stages if isinstance(plan.strategy, Ramped) else (), plan.timing.deadline
+    ignored = {
+        "rule.promote": plan.rule.promote is not None,
+        "rule.alpha_rollback": plan.rule.alpha_rollback is not None,
+        "strategy.stages": len(stages) > 1,
+        "timing.min_units": plan.timing.min_units > 0,
+        "timing.at_deadline": deadline is not None and plan.timing.at_deadline != "hold",
+    }
+    named = [f"`{name}`" for name, is_there in ignored.items() if is_there]
+    if named:
+        raise PlanError(
+            f"{' and '.join(named)} must be left out of a plan that is simulated on sums; simulate logs of it with "
+            "`simulate.log`, and decide on each."
+        )
 
 
 def _chosen(plan: Experiment, scenarios: object) -> tuple[Scenario, ...]:

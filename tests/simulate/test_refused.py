@@ -1,0 +1,28 @@
+"""What a simulation on sums would get wrong is refused, by its field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import abkit as ab
+
+METRICS = {"x": ab.Mean("x"), "y": ab.Mean("y", role="guardrail", margin=0.1)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"rule": ab.Rule(promote=ab.AllOf("x", "y"))}, "`rule.promote`"),
+        ({"rule": ab.Rule(alpha_rollback=0.01)}, "`rule.alpha_rollback`"),
+        ({"timing": ab.Timing(min_units=100)}, "`timing.min_units`"),
+        ({"timing": ab.Timing(deadline="7d", at_deadline="rollback")}, "`timing.at_deadline`"),
+        ({"strategy": ab.Canary(stages=(ab.Stage(5), ab.Stage(50)))}, "`strategy.stages`"),
+    ],
+)
+def test_it_is_named(changes: dict[str, Any], named: str) -> None:
+    plan = ab.Experiment(unit="u", variant="v", control="old", metrics=METRICS, **changes)
+    with pytest.raises(ab.PlanError, match=named):
+        ab.simulate.operating_characteristics(plan, runs=10, rng=np.random.default_rng(1), units=1000)
