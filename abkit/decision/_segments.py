@@ -46,11 +46,12 @@ def segment_findings(report: Report) -> list[Finding]:
 
 
 def with_segments(
-    decided: dict[str, Verdict], segments: Segments
+    decided: dict[str, Verdict], segments: Segments, *, every: bool
 ) -> tuple[dict[str, Verdict], Segments, list[Reason], bool]:
     """The verdicts on the whole and on segments, held against each other; and whether a person must look.
 
-    What harms a segment is not promoted as a whole, and of what is rolled back as a whole no segment is promoted.
+    What harms a segment is not promoted as a whole, and of what is rolled back as a whole no segment is promoted. With
+    `every`, a promotion of the whole waits until each segment has data and its guardrails are within their margins.
     """
     whole, parts, reasons, held = dict(decided), {name: dict(found) for name, found in segments.items()}, [], False
     for variant, verdict in decided.items():
@@ -61,6 +62,11 @@ def with_segments(
         harmed = [name for name, found in segments.items() if _is_harmed(found[variant])]
         message = f"{variant} is shown to be worse where {', '.join(harmed)}, so that it is not promoted as a whole"
         reasons += [Reason("SEGMENT_HARMED", message, variant)] if harmed else []
+        lacking = [name for name, found in segments.items() if every and _is_open(found[variant])]
+        if lacking and verdict == "promote":
+            message = f"{variant} is not shown to be within its margins where {', '.join(lacking)}"
+            reasons.append(Reason("SEGMENT_NOT_SHOWN", message, variant))
+            whole[variant] = "continue"
         if harmed and verdict == "promote":
             whole[variant], held = "continue", True
     return whole, parts, reasons, held
@@ -68,6 +74,10 @@ def with_segments(
 
 def _is_harmed(found: SegmentVerdict) -> bool:
     return any(reason.code == "HARM_SHOWN" for reason in found.reasons)
+
+
+def _is_open(found: SegmentVerdict) -> bool:
+    return any(reason.code in ("GUARDRAIL_NONINFERIORITY_NOT_SHOWN", "NO_DATA") for reason in found.reasons)
 
 
 def _not_alone(found: SegmentVerdict, variant: str) -> SegmentVerdict:

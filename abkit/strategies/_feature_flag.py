@@ -39,6 +39,9 @@ class FeatureFlag(Ramped):
         Other flags, whose variants must have nothing to do with this one's. By default the five with the most units.
     skew : str or timedelta, optional
         How far clocks may differ: events that much before exposure count as after it. By default none.
+    every_segment : bool
+        Whether the whole is promoted only once every guardrail is shown to be within its margin in each segment of the
+        plan. Else only a segment that is shown to be harmed stands in its way.
     stages, stage
         As for every ramp. Without `stage` each version of the flag is a stage, in the order in which they began.
 
@@ -70,6 +73,7 @@ class FeatureFlag(Ramped):
     tracked: tuple[str, ...] = ()
     others: tuple[str, ...] | None = None
     skew: str | None = None
+    every_segment: bool = False
 
     def _check_more(self) -> None:
         if self.flag:
@@ -81,6 +85,8 @@ class FeatureFlag(Ramped):
                 object.__setattr__(self, name, _check.names(f"strategy.{name}", getattr(self, name)))
         if not self.reasons:
             raise ValueError("`strategy.reasons` must name at least one reason that is chance, such as 'SPLIT'.")
+        if not isinstance(self.every_segment, bool):
+            raise TypeError(f"`strategy.every_segment` must be true or false; got {_check.show(self.every_segment)}.")
         if self.skew is not None:
             object.__setattr__(self, "skew", _times.duration_text("strategy.skew", self.skew))
 

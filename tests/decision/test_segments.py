@@ -92,6 +92,15 @@ def test_what_harms_a_segment_is_not_promoted_as_a_whole() -> None:
     assert undecided.reasons[-1].code == "SEGMENT_HARMED"
 
 
+def test_the_whole_may_wait_for_every_segment() -> None:
+    plan = replace(PLAN, strategy=ab.FeatureFlag(flag="f", every_segment=True))
+    wide: dict[str, float | None] = {"s": 0.0, "g": 9.5}
+    decision = decide_report(report(GAIN, {"DE": wide, "FR": FLAT}, plan=plan))
+    assert (decision.verdict, decision.blocked, decision.reasons[-1].code) == ("continue", False, "SEGMENT_NOT_SHOWN")
+    assert decide_report(report(GAIN, {"DE": GAIN, "FR": FLAT}, plan=plan)).verdict == "promote"
+    assert decide_report(report(GAIN, {"DE": {"s": 4.0, "g": None}, "FR": FLAT}, plan=plan)).verdict == "continue"
+
+
 def test_no_segment_is_promoted_of_what_is_rolled_back() -> None:
     decision = decide_report(report(HARM, {"DE": HARM, "FR": GAIN}))
     assert decision.verdict == "rollback"
