@@ -14,7 +14,16 @@ import numpy as np
 
 from abkit import _check
 from abkit.experiment import Experiment, as_experiment
-from abkit.simulate._log_arguments import EPOCH, Numbers, cluster_of, flaws_of, likeness_of, model_of, times_of
+from abkit.simulate._log_arguments import (
+    EPOCH,
+    Numbers,
+    cluster_of,
+    flaws_of,
+    likeness_of,
+    model_of,
+    refuse_compared,
+    times_of,
+)
 from abkit.simulate._log_effects import checked_effects, with_effects
 from abkit.simulate._log_model import Model, measured_columns
 from abkit.simulate._log_rows import Block, Flaws, Times, draw_block, units_a_block
@@ -194,6 +203,7 @@ def log(  # noqa: PLR0913 - what a log may be like, one plain word each
     """
     experiment = as_experiment(plan)
     experiment.require_randomised("a simulated log")
+    refuse_compared(experiment)
     count = _check.count("units", units, 2)
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"`rng` must be a numpy.random.Generator; got {_check.show(rng)}.")

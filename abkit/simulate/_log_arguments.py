@@ -12,7 +12,7 @@ from abkit._check import Float64Array
 from abkit.errors import PlanError
 from abkit.experiment import Experiment
 from abkit.logs import label_name
-from abkit.metrics import Trend
+from abkit.metrics import Disagreement, PairedProportion, Trend
 from abkit.planning._rule import planned_weights
 from abkit.simulate._log_model import Column, Likeness, Model, covariate_columns
 from abkit.simulate._log_rows import DAY, Flaws, Times
@@ -36,6 +36,16 @@ def model_of(
     longest = max((metric.days for metric in plan.metrics.values() if isinstance(metric, Trend)), default=7)
     days = longest if follow is None else _check.count("follow", follow, 1)
     return Model(plan, variants, shares, columns, covariate_columns(plan), np.full(len(variants), each), days, likeness)
+
+
+def refuse_compared(plan: Experiment) -> None:
+    """Answers of two releases to one request are not drawn."""
+    for name, metric in plan.metrics.items():
+        if isinstance(metric, (Disagreement, PairedProportion)):
+            raise PlanError(
+                f"`metrics.{name}` must not be a {metric.kind} metric where logs are simulated: what two releases "
+                "answer to one request is not drawn."
+            )
 
 
 def cluster_of(plan: Experiment, column: str, size: int) -> tuple[str, int]:

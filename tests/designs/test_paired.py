@@ -334,3 +334,20 @@ def test_the_plan_of_the_example_is_read_and_written() -> None:
 def test_other_monitors_take_the_same_counts(monitor: Any) -> None:
     decision = ab.decide(plan(monitor=monitor), wide_log())
     assert [m.status for m in decision.metrics] == ["noninferior"] * 5 or decision.verdict == "continue"
+
+
+def test_a_shadow_is_planned_and_not_simulated() -> None:
+    metrics = {"answers": METRICS["answers"], "latency": METRICS["latency"]}
+    wide, shadow = wide_log(), plan(metrics)
+    assert "answers" in str(shadow.plan(wide, units_per_week=1e5))
+    rng = np.random.default_rng(1)
+    for act in (
+        lambda: ab.aa_replay(shadow, wide, rng=rng),
+        lambda: ab.simulate.log(shadow, 100, rng=rng),
+        lambda: ab.simulate.operating_characteristics(shadow, rng=rng),
+    ):
+        with pytest.raises(ab.PlanError, match="a shadow has `analyze` and `decide`"):
+            act()
+    others = ab.Experiment(unit="request", variant="release", control="old", metrics=metrics)
+    with pytest.raises(ab.PlanError, match="must not be a disagreement metric"):
+        ab.simulate.log(others, 100, rng=rng)
