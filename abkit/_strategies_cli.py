@@ -101,6 +101,7 @@ strategy:
 unit: instance     # what stays through its update: a host or a slot, not a pod whose name changes
 variant: version
 control: v1
+allocation: {{v1: 1, v2: 1}}  # the two versions
 time: time
 {_SERIES}""",
     "recreate": f"""\

@@ -176,10 +176,10 @@ def test_few_instances_can_show_nothing_and_it_is_said() -> None:
 
 
 def test_before_the_first_batch_nothing_is_known() -> None:
-    log = until(log_of("win"), STARTS[0] + 2)
-    decision = ab.decide(PLAN, log)
-    assert decision.verdict == "continue"
-    assert [m.status for m in decision.metrics] == ["no_data"] * 3
+    for bucket in (STARTS[0] - 4, STARTS[0] + 2):
+        decision = ab.decide(PLAN, until(log_of("win"), bucket))
+        assert decision.verdict == "continue"
+        assert [m.status for m in decision.metrics] == ["no_data"] * 3
 
 
 def test_all_at_once_compares_nothing() -> None:
@@ -200,8 +200,10 @@ def test_times_may_be_numbers() -> None:
 
 def test_logs_that_are_not_of_a_rolling_update() -> None:
     log = log_of("win")
+    third = pd.concat([log, log.iloc[:3].assign(version="v3")])
     with pytest.raises(ab.DataError, match="3 versions"):
-        ab.decide(PLAN, pd.concat([log, log.iloc[:3].assign(version="v3")]))
+        ab.decide(ab.Experiment.from_dict({**PLAN.to_dict(), "allocation": None}), third)
+    assert PLAN.analyze(third).statistics.audit.units_in_unknown_variants == 1
     pods = log.assign(instance=log.instance + log.version)
     with pytest.raises(ab.DataError, match="is the unit what stays through its update"):
         ab.decide(PLAN, pods)
