@@ -151,7 +151,8 @@ Alarms without any harm, at most {ALPHA:.0%} at all looks together:
 |---|---|---|---|"""
 HARM_HEAD = """
 Alarms of harm. sd is that of one minute's value; at a persistence of 0.8 an hour is worth some 7 independent minutes,
-and no judge that holds its error rate can see a small shift in it:
+and a shift of 1 sd is 1.8 standard errors even to who knows the persistence. That the other judge sees it more often is
+its false alarms:
 
 | canary | looks | NetflixACAJudge | kayenta_judge |
 |---|---|---|---|"""
