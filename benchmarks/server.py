@@ -32,7 +32,7 @@ PLAN = {
         ]
     },
 }
-CLIENTS, REQUESTS = 8, 500
+CLIENTS, REQUESTS = 8, 125
 
 
 def main() -> None:

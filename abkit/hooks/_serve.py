@@ -36,8 +36,13 @@ def serve(plans: Iterable[str | Path], host: str, port: int, *, timeout: float, 
 
 
 def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio turns Nagle's algorithm off, which costs 40 ms an answer, where the socket names its protocol
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
     except (OSError, OverflowError) as error:
+        listener.close()
         raise PlanError(f"`--host` and `--port` must be a free address; got {host}, {port}: {error}.") from error
+    return listener
