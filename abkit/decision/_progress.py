@@ -111,7 +111,8 @@ def _planned(report: Report) -> float | None:
     weights = report.experiment.allocation
     if weights is None or report.experiment.design in ("before-after", "paired"):
         return None
-    return 100 * (1 - weights[report.experiment.control] / sum(weights.values()))
+    treated = sum(weight for variant, weight in weights.items() if variant != report.experiment.control)
+    return 100 * treated / (treated + weights[report.experiment.control])
 
 
 def _first(*moments: object) -> dt.datetime | None:

@@ -97,6 +97,7 @@ def verdicts(
         else:
             decided[variant] = "promote"
             reasons += _why_promoted(mine, variant, progress)
+    held = held and "promote" not in decided.values()
     return decided, list(dict.fromkeys(reasons)), bool(failed) or held
 
 

@@ -21,7 +21,7 @@ from abkit.hooks import kayenta_judge
 from tests.calibration._kayenta_judge import classify
 from tests.calibration.strategies_page import write_section
 
-RUNS = 20_000
+RUNS = 4_000
 PEER_RUNS = 500
 MINUTES = 60
 LOOKS = (10, 20, 30, 40, 50, 60)

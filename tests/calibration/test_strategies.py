@@ -21,7 +21,8 @@ from abkit.strategies import KINDS
 from tests.calibration.strategies_page import write_section
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "strategies"
-RELEASES = 1000
+#: A truth; a strategy has three.
+RELEASES = 334
 RIGHT = {"win": "promote", "undecided": "continue", "harm": "rollback"}
 #: The opposite of what is right, which must be rare: three standard errors above half of alpha.
 MOST_WRONG = 0.025 + 3 * (0.025 * 0.975 / RELEASES) ** 0.5
@@ -67,7 +68,7 @@ def line(kind: str, truth: str, count: Counter[str]) -> str:
 
 HEAD = f"""## What each strategy decides
 
-{RELEASES:,} simulated releases a line, decided by `decide` on whole logs under the plans of `examples/strategies`, at
+{RELEASES * len(RIGHT):,} simulated releases a strategy, {RELEASES} a line, decided by `decide` on whole logs under the plans of `examples/strategies`, at
 one look each. In bold what is right. A share of continue where promote or rollback is right is power that the plan does
 not have; promote where rollback is right, and the other way round, is the error that must be rare.
 
