@@ -197,16 +197,21 @@ def _write(value: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, (Relative, Sum, Cap, AllOf, AnyOf)):
+        return _worded(value)
+    if isinstance(value, (Stage, Costs)):
+        return _write(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _worded(value: Relative | Sum | Cap | AllOf | AnyOf) -> dict[str, Any]:
+    """What a file holds under a word of its own."""
     if isinstance(value, Relative):
         return {"relative": value.value}
     if isinstance(value, Sum):
         return {"sum": value.column}
-    if isinstance(value, (AllOf, AnyOf)):
-        return {"all" if isinstance(value, AllOf) else "any": [_plain(node) for node in value.nodes]}
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, (Stage, Costs)):
-        return _write(value)
     if isinstance(value, Cap):
         return {name: item for name, item in _write(value).items() if item is not None}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+    return {"all" if isinstance(value, AllOf) else "any": [_plain(node) for node in value.nodes]}

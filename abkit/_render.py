@@ -92,8 +92,8 @@ def audit_notes(report: Report) -> Iterator[str]:
     yield from adaptive_notes(report)
     if report.statistics.given:
         yield (
-            "the log is statistics: rows without a unit or a variant, units in several variants, duplicates, and values "
-            "that are missing more often in one variant are not seen"
+            "the log is statistics: rows without a unit or a variant, units in several variants, duplicates, and "
+            "values that are missing more often in one variant are not seen"
         )
     audit = report.statistics.audit
     of = f"of {audit.rows:,} rows"

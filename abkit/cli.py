@@ -1,4 +1,4 @@
-"""The command line: analyze, decide, serve, trajectory, plan, simulate, bandit, schema, demo."""
+"""The command line: one command a question."""
 
 from __future__ import annotations
 

@@ -11,6 +11,8 @@ from abkit import _check
 class Source:
     """Where the log of a plan lies, so that it need not be named at every look.
 
+    Exactly one of `path`, `duckdb` and `sql` is given.
+
     Parameters
     ----------
     path : str, optional
@@ -24,8 +26,6 @@ class Source:
         The table or view that is the log.
     query : str, optional
         A SELECT whose rows are the log.
-
-    Exactly one of `path`, `duckdb` and `sql` is given.
 
     Examples
     --------

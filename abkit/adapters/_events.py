@@ -47,6 +47,8 @@ PARTS = ("evaluations", "tracks")
 class FlagEvents:
     """The evaluations of feature flags and what was tracked, where these are two logs.
 
+    Each is a table of any engine, or the path of a Parquet, CSV or JSON-lines file.
+
     Parameters
     ----------
     evaluations : table or path
@@ -54,8 +56,6 @@ class FlagEvents:
         "feature_flag.result.variant", ...) or within one column, `attributes`.
     tracks : table or path
         One row a tracked event: the unit, its name, perhaps a value, and when.
-
-    Each is a table of any engine, or the path of a Parquet, CSV or JSON-lines file.
 
     Examples
     --------

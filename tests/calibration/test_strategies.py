@@ -68,9 +68,10 @@ def line(kind: str, truth: str, count: Counter[str]) -> str:
 
 HEAD = f"""## What each strategy decides
 
-{RELEASES * len(RIGHT):,} simulated releases a strategy, {RELEASES} a line, decided by `decide` on whole logs under the plans of `examples/strategies`, at
-one look each. In bold what is right. A share of continue where promote or rollback is right is power that the plan does
-not have; promote where rollback is right, and the other way round, is the error that must be rare.
+{RELEASES * len(RIGHT):,} simulated releases a strategy, {RELEASES} a line, decided by `decide` on whole logs under the
+plans of `examples/strategies`, at one look each. In bold what is right. A share of continue where promote or rollback
+is right is power that the plan does not have; promote where rollback is right, and the other way round, is the error
+that must be rare.
 
 | strategy | truth | promote | continue | roll back | blocked |
 |---|---|---|---|---|---|"""
