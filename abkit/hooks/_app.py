@@ -81,6 +81,7 @@ def make_app(
         summary="Promote, continue or roll back, as each deployer reads it.",
         docs_url=None,  # its pages load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would go to whatever host the request claims to be for
         lifespan=lifespan,
     )
     desk = Desk(looks, meter)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from abkit.errors import AbkitError, DataError
+from abkit.hooks._discreet import discreet
 from abkit.hooks._served import Served, fingerprint
 
 if TYPE_CHECKING:
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Key = tuple[str, int | None, int | None]
-#: Decisions that are kept, and logs that wait to be read.
-KEPT, WAITING = 256, 64
+#: Decisions that are kept.
+KEPT = 256
 #: Seconds after which the clock is looked at again, where a plan has a deadline or says how old its log may be.
 TICK = 1.0
 
@@ -42,6 +44,15 @@ class Held:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A log that is being read, for whom, and what it was then."""
+
+    key: Key
+    seen: object
+    future: Future[Held]
+
+
 class Looks:
     """Decides for a server.
 
@@ -55,27 +66,43 @@ class Looks:
         self._workers = workers
         self._pool = self._new_pool()
         self._kept: OrderedDict[Key, Held] = OrderedDict()
-        self._pending: dict[tuple[Key, object], Future[Held]] = {}
+        self._pending: dict[str, Reading] = {}
 
     async def judge(self, name: str, stage: int | None, look: int | None) -> Decision | AbkitError:
         """The decision on a plan, or why there is none. An error that is not the log's is raised."""
-        served, key = self.plans[name], (name, stage, look)
-        seen, held = fingerprint(served), self._kept.get(key)
-        if held is not None and held.fingerprint == seen:
-            self._kept.move_to_end(key)
-            if not served.clocked or time.monotonic() < held.at + TICK:
-                return held.judged
-        future = self._pending.get((key, seen))
-        if future is None:
-            if len(self._pending) >= WAITING:
-                return UnreadyError("too many logs are being read; ask again.")
-            future = self._pool.submit(_judged, served, key, seen, held)
-            self._pending[key, seen] = future
-            future.add_done_callback(partial(self._tell, asyncio.get_running_loop(), key, seen))
+        key, seen = (name, stage, look), fingerprint(self.plans[name])
+        held = self._known(key, seen)
+        if held is not None:
+            return held.judged
         try:
-            return (await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), self._timeout)).judged
+            async with asyncio.timeout(self._timeout):
+                return (await self._read(key, seen)).judged
         except TimeoutError:
             return UnreadyError(f"the log of {name} takes more than {self._timeout:g} s to read; ask again.")
+
+    def _known(self, key: Key, seen: object) -> Held | None:
+        """What is kept, if it is still the answer."""
+        held, served = self._kept.get(key), self.plans[key[0]]
+        if held is None or held.fingerprint != seen:
+            return None
+        self._kept.move_to_end(key)
+        return held if not served.clocked or time.monotonic() < held.at + TICK else None
+
+    async def _read(self, key: Key, seen: object) -> Held:
+        """What a reading finds; a plan has one at a time, so that a log that never ends keeps one worker busy."""
+        while (reading := self._pending.get(key[0])) is not None and (reading.key, reading.seen) != (key, seen):
+            await asyncio.gather(asyncio.shield(asyncio.wrap_future(reading.future)), return_exceptions=True)
+        held = self._known(key, seen)
+        if held is not None:
+            return held
+        future = self._started(key, seen) if reading is None else reading.future
+        return await asyncio.shield(asyncio.wrap_future(future))
+
+    def _started(self, key: Key, seen: object) -> Future[Held]:
+        future = self._pool.submit(_judged, self.plans[key[0]], key, seen, self._kept.get(key))
+        self._pending[key[0]] = Reading(key, seen, future)
+        future.add_done_callback(partial(self._tell, asyncio.get_running_loop(), key))
+        return future
 
     async def run(self, work: Callable[[], T], what: str) -> T:
         """Other work, beside the reading of logs; an UnreadyError where it takes too long."""
@@ -92,12 +119,12 @@ class Looks:
     def _new_pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._workers, thread_name_prefix="abkit")
 
-    def _tell(self, loop: asyncio.AbstractEventLoop, key: Key, seen: object, done: Future[Held]) -> None:
+    def _tell(self, loop: asyncio.AbstractEventLoop, key: Key, done: Future[Held]) -> None:
         with suppress(RuntimeError):  # the server has ended meanwhile
-            loop.call_soon_threadsafe(self._keep, key, seen, done)
+            loop.call_soon_threadsafe(self._keep, key, done)
 
-    def _keep(self, key: Key, seen: object, done: Future[Held]) -> None:
-        self._pending.pop((key, seen), None)
+    def _keep(self, key: Key, done: Future[Held]) -> None:
+        self._pending.pop(key[0], None)
         if not done.cancelled() and done.exception() is None:
             self._kept[key] = done.result()
             self._kept.move_to_end(key)
@@ -119,9 +146,11 @@ def _judged(served: Served, key: Key, seen: object, held: Held | None) -> Held:
         now = dt.datetime.now(dt.UTC) if served.clocked else None
         judged: Decision | DataError = decide(served.plan, report, state=state, now=now)
     except DataError as error:
-        judged = error
+        why, judged = error, discreet(error)
     if held is not None and held.fingerprint == seen and _same(held.judged, judged):
         judged = held.judged
+    elif isinstance(judged, DataError):
+        logging.getLogger("abkit").warning("%s: %s", served.name, why)
     return Held(seen, report, judged, time.monotonic())
 
 

@@ -58,6 +58,6 @@ def hostile(name: str) -> ab.Decision:
 def write(folder: Path, name: str, outcome: str, **more: Any) -> Path:
     """A plan's file whose log lies beside it."""
     log_of(outcome).assign(stage=1).to_parquet(folder / f"{name}.parquet")
-    plan = plan_of(outcome, log={"path": f"{name}.parquet"}, **more)
+    plan = plan_of(outcome, **{"log": {"path": f"{name}.parquet"}, **more})
     (folder / f"{name}.json").write_text(json.dumps(plan), encoding="utf-8")
     return folder / f"{name}.json"

@@ -21,7 +21,7 @@ import abkit as ab
 from abkit._schema import decision_schema
 from abkit.hooks import _looks, make_app
 from tests.hooks import consumers
-from tests.hooks.decisions import EFFECTS, log_of, write
+from tests.hooks.decisions import EFFECTS, RAMP, log_of, write
 from tests.hooks.serving import client, plans_in, running
 
 WEBHOOK = {"name": "checkout", "namespace": "shop", "phase": "Progressing", "checksum": "85d557f47b", "metadata": {}}
@@ -106,6 +106,7 @@ def test_prometheus_queries(outcome: str, value: int, http: httpx.Client) -> Non
         ("GET", "/argo/promote?stage=two", 400),
         ("GET", "/argo/promote?look=-1", 400),
         ("GET", "/argo/promote?look=1e99", 400),
+        ("GET", "/argo/promote/", 404),
         ("DELETE", "/argo/promote", 405),
         ("GET", "/flagger/promote/rollback", 405),
         ("POST", "/healthz", 405),
@@ -211,6 +212,49 @@ def test_a_slow_log_is_no_verdict_yet(one: Path, monkeypatch: pytest.MonkeyPatch
         assert http.post("/flagger/checkout/confirm-promotion", json=WEBHOOK).status_code == 403
         time.sleep(1)
         assert strict(http.get("/argo/checkout"))["decision"] == "promote"
+
+
+def test_a_log_that_never_ends_takes_one_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged = _looks._judged
+
+    def slow(served: Any, *given: Any) -> Any:
+        time.sleep(1.2 * (served.name == "slow"))
+        return judged(served, *given)
+
+    monkeypatch.setattr(_looks, "_judged", slow)
+    plans = [write(tmp_path, name, "promote", strategy=RAMP) for name in ("slow", "quick")]
+    with client(*plans, timeout=0.6) as http, ThreadPoolExecutor(8) as pool:
+        http.get("/argo/quick")  # which loads the libraries
+        asked = ["/argo/slow?stage=1", "/argo/slow?stage=2", "/argo/slow?stage=4", "/argo/quick?stage=1"]
+        late = [strict(reply) for reply in pool.map(http.get, asked)]
+        assert [body["decision"] for body in late] == ["continue"] * 3 + ["promote"]
+        time.sleep(1.2)
+        assert strict(http.get("/argo/slow?stage=1"))["decision"] == "promote"
+
+
+def test_no_reply_says_where_a_log_lies(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    logs = {
+        "missing": {"path": "none.parquet"},
+        "absolute": {"path": "/none/none.parquet"},
+        "damaged": {"path": "damaged.parquet"},
+        "folder": {"path": "."},
+        "database": {"duckdb": "none.duckdb", "table": "t"},
+        "query": {"duckdb": "some.duckdb", "query": "select * from read_csv('/none/none.csv')"},
+        "server": {"sql": "postgresql://reader:secret@127.0.0.1:1/none", "table": "t"},
+    }
+    import duckdb
+
+    duckdb.connect(tmp_path / "some.duckdb").close()
+    plans = [write(tmp_path, name, "promote", log=log) for name, log in logs.items()]
+    (tmp_path / "damaged.parquet").write_bytes(b"PAR1")
+    with client(*plans) as http:
+        for name in logs:
+            for reply in (http.get(f"/argo/{name}"), http.get(f"/v1/plans/{name}/decision")):
+                strict(reply)
+                assert not [word for word in (str(tmp_path), "/none", "127.0.0.1", "secret") if word in reply.text]
+            assert strict(http.get(f"/argo/{name}"))["outcome"] == "blocked"
+    assert str(tmp_path / "none.duckdb") in caplog.text
+    assert "secret" not in caplog.text
 
 
 def test_a_fault_is_a_500_without_a_traceback(one: Path, monkeypatch: pytest.MonkeyPatch) -> None:
