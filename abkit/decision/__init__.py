@@ -24,6 +24,7 @@ from abkit.decision._state import State as State
 from abkit.errors import PlanError
 from abkit.experiment import Experiment, as_experiment
 from abkit.report import Report
+from abkit.rule import AllOf, Node
 from abkit.sequential import GroupSequential, Look
 from abkit.strategies import FeatureFlag
 
@@ -176,11 +177,36 @@ def risk_of(experiment: Experiment, treatments: int) -> Risk:
     half = experiment.monitor.total / 2
     families = roles.count("success") * treatments if experiment.adjust == "none" else min(roles.count("success"), 1)
     others = (roles.count("guardrail") + roles.count("deterioration")) * treatments
-    promote = min(1.0, half * families) if families else half
+    promote = min(1.0, _false_promote(experiment, treatments))
     rollback = experiment.rule.alpha_rollback or min(1.0, half * (families + others))
     if experiment.timing.deadline is not None and experiment.timing.at_deadline == "rollback":
         rollback = 1.0
     return Risk(promote, rollback, experiment.guarantee)
+
+
+def _false_promote(experiment: Experiment, treatments: int) -> float:
+    """Of a release that does not have what a promotion takes: by default, of one that improves no success metric."""
+    roles = [metric.role for metric in experiment.metrics.values()]
+    timing, tree, holm = experiment.timing, experiment.rule.promote, experiment.adjust == "holm"
+    needless = timing.deadline is not None and timing.at_deadline == "noninferior" and "guardrail" in roles
+    if needless and "success" in roles:  # guardrails are then enough
+        return 1.0
+    half = experiment.monitor.total / 2
+    if tree is not None:
+        shared = {name: metric.role == "success" and holm for name, metric in experiment.metrics.items()}
+        return _false(tree, {name: half if once else half * treatments for name, once in shared.items()})
+    if "success" in roles:
+        return half if holm else half * treatments * roles.count("success")
+    return half * treatments if "guardrail" in roles else half
+
+
+def _false(node: Node, errors: dict[str, float], share: float = 1.0) -> float:
+    """A node that is not so has, of all nodes, one that is not; of any, none that is."""
+    if isinstance(node, str):
+        return errors[node] * share
+    if isinstance(node, AllOf):
+        return max(_false(part, errors, share) for part in node.nodes)
+    return sum(_false(part, errors, share / len(node.nodes)) for part in node.nodes)
 
 
 def _evidence(report: Report, metrics: tuple[MetricStatus, ...], checks: tuple[CheckStatus, ...]) -> Any:

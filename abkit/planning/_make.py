@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +15,12 @@ from abkit.inference import Arm, mean_arm, ratio_arm, variance_kept
 from abkit.metrics import Metric, Paired, Proportion, Quantile, Rate, Ratio
 from abkit.planning._more import more_units
 from abkit.planning._planning import MetricPlan, Planning, RulePlan, both_scales
+from abkit.planning._rule import in_words, missed_by, needed_of
 from abkit.planning._sizing import Demand, Need, Sizer, asked_sizes, own_value
 from abkit.planning._solve import MOST, Unanswerable
 from abkit.planning._source import DAYS, read_source
 from abkit.planning._tests import Looks
+from abkit.rule import Node
 from abkit.sequential import AnytimeValid, FixedHorizon, GroupSequential
 from abkit.suffstats import CoMoments
 from abkit.types import Relative
@@ -66,16 +68,18 @@ def _can_be_sized(sizer: Sizer) -> bool:
 
 def _rule(sizer: Sizer, needs: dict[str, Need]) -> RulePlan:
     """The largest need of what a promotion depends on."""
-    reason = _why_not(sizer, needs)
-    sized = [demand for name, demand in sizer.demands.items() if demand.promotes and needs[name].units]
-    unknown = any(demand.role == "success" for demand in sizer.demands.values()) and not any(
-        demand.role == "success" for demand in sized
-    )
-    if reason or unknown or not sized:
+    reason, tree = _why_not(sizer, needs), sizer.rule.tree
+    names = None if tree is None else needed_of(tree, {name for name, need in needs.items() if need.units})
+    if reason or not names:
         return _answer(sizer, {}, None, None, reason)
+    sized = [demand for name, demand in sizer.demands.items() if name in names]
     decisive = max(sized, key=lambda demand: sizer.allocation.total(needs[demand.name].units or {}))
     need = sizer.together(sized)
-    return _answer(sizer, need.units or {}, need.weeks, decisive.name, None)
+    units, least = need.units or {}, sizer.experiment.timing.min_units
+    if min(units.values()) >= least:
+        return _answer(sizer, units, need.weeks, decisive.name, None)
+    units = sizer.allocation.of_smallest(least)  # until then a promotion waits
+    return _answer(sizer, units, sizer.source.weeks_for(sizer.allocation.total(units)), decisive.name, None)
 
 
 def _rule_at(sizer: Sizer, weeks: float) -> RulePlan:
@@ -85,9 +89,12 @@ def _rule_at(sizer: Sizer, weeks: float) -> RulePlan:
         raise PlanError(f"`weeks` must be fewer; in {weeks:g} more units come than can be counted.")
     units = sizer.allocation.of_total(arrived)
     least = max(sizer.least(demand) for demand in sizer.demands.values())
-    if min(units.values()) < least:
+    waits = sizer.experiment.timing.min_units
+    if min(units.values()) < max(least, waits):
+        what = "before a promotion (`timing.min_units`)" if waits > least else "for a test"
         reason = (
-            f"{arrived:,.0f} unit(s) come in {weeks:g} week(s), and every variant needs at least {least} for a test"
+            f"{arrived:,.0f} unit(s) come in {weeks:g} week(s), and every variant needs at least {max(least, waits)} "
+            f"{what}"
         )
         return _answer(sizer, {}, weeks, None, _nothing_to_show(sizer) or reason)
     return _answer(sizer, units, weeks, None, _nothing_to_show(sizer))
@@ -99,18 +106,29 @@ def _nothing_to_show(sizer: Sizer) -> str | None:
 
 def _why_not(sizer: Sizer, needs: dict[str, Need]) -> str | None:
     """Why no number of units gives the power."""
-    nothing = _nothing_to_show(sizer)
-    if nothing:
-        return nothing
-    demands = [demand for demand in sizer.demands.values() if demand.promotes]
-    success = [demand for demand in demands if demand.role == "success"]
-    for demand in demands:
-        if demand.role == "guardrail" and needs[demand.name].units is None:
-            return f"`{demand.name}`: {needs[demand.name].reason}"
-    asked = [demand for demand in success if demand.asked is not None]
-    if asked and all(needs[demand.name].units is None for demand in asked):
-        return f"`{asked[0].name}`: {needs[asked[0].name].reason}"
-    return None
+    tree = sizer.rule.tree
+    if tree is None:
+        return _nothing_to_show(sizer)
+    sized = {name for name, need in needs.items() if need.units}
+    why = {name: f"`{name}`: {needs[name].reason}" for name in tree.metrics() if name not in sized}
+    asked = {name for name in tree.metrics() if sizer.demands[name].asked is not None}
+    found = _lacking(tree, sized, {name: reason for name, reason in why.items() if name in asked})
+    if found is None and needed_of(tree, sized) is None and _has_success(sizer, asked):
+        return _lacking(tree, sized, why)
+    return found
+
+
+def _has_success(sizer: Sizer, names: Collection[str]) -> bool:
+    return any(sizer.demands[name].role == "success" for name in names)
+
+
+def _lacking(node: Node, sized: Collection[str], why: Mapping[str, str]) -> str | None:
+    """The first reason why a node cannot be met; none where it can, or where nobody said what to find."""
+    if isinstance(node, str):
+        return why.get(node)
+    if needed_of(node, sized) is not None:
+        return None
+    return next(filter(None, (_lacking(part, sized, why) for part in node.nodes)), None)
 
 
 def _answer(
@@ -143,18 +161,16 @@ def _judged(sizer: Sizer) -> list[Demand]:
 
 
 def _missed(sizer: Sizer, units: dict[str, int], weeks: float | None) -> float | None:
-    """The chance at most that one of the tests misses, whichever success metric has its effect; None if unknown."""
+    """The chance at most that the tests miss, whichever success metric has its effect; None if unknown."""
     when = math.inf if weeks is None else weeks
-    chances: dict[str, list[float]] = {"success": [], "guardrail": []}
+    chances: dict[str, float] = {}
     for demand in _judged(sizer):
         try:
-            chances[demand.role].append(1 - sizer.power_of(demand, units, demand.size or 0.0, when))
+            chances[demand.name] = 1 - sizer.power_of(demand, units, demand.size or 0.0, when)
         except Unanswerable:
-            chances[demand.role].append(1.0)
-    roles = [demand.role for demand in sizer.demands.values()]
-    if ("success" in roles and not chances["success"]) or len(chances["guardrail"]) < roles.count("guardrail"):
-        return None
-    return max(chances["success"], default=0.0) + sum(chances["guardrail"])
+            chances[demand.name] = 1.0
+    found = None if sizer.rule.tree is None else missed_by(sizer.rule.tree, chances)
+    return None if found is None else float(found)
 
 
 def _power(sizer: Sizer, units: dict[str, int], weeks: float | None) -> float | None:
@@ -164,7 +180,9 @@ def _power(sizer: Sizer, units: dict[str, int], weeks: float | None) -> float | 
 
 def _expected(sizer: Sizer, units: dict[str, int], weeks: float | None) -> float | None:
     """Units of all variants when the rule ends, on average; where several tests must succeed together, at most."""
-    if len(sizer.looks.shares) == 1 or _missed(sizer, units, weeks) is None:
+    tree, shares = sizer.rule.tree, np.array(sizer.looks.shares)
+    waits = sizer.experiment.timing.min_units > math.floor(min(units.values()) * shares[0])
+    if len(shares) == 1 or tree is None or waits or _missed(sizer, units, weeks) is None:
         return None
     when, judged = math.inf if weeks is None else weeks, _judged(sizer)
     try:
@@ -174,11 +192,9 @@ def _expected(sizer: Sizer, units: dict[str, int], weeks: float | None) -> float
         places = [sizer.place(demand, units, demand.size or 0.0, when) for demand in judged]
     except Unanswerable:
         return None
-    missing = [sizer.test(demand, when).open_after(place) for demand, place in zip(judged, places, strict=True)]
-    success = [at for at, demand in zip(missing, judged, strict=True) if demand.role == "success"]
-    guardrails = [at for at, demand in zip(missing, judged, strict=True) if demand.role == "guardrail"]
-    shares = np.array(sizer.looks.shares)
-    open_ = sum(guardrails, np.max(success, axis=0) if success else np.zeros(len(shares))) + sizer.rule.false
+    missing = {d.name: sizer.test(d, when).open_after(place) for d, place in zip(judged, places, strict=True)}
+    missed = missed_by(tree, missing)
+    open_ = (np.ones(len(shares)) if missed is None else missed) + sizer.rule.false
     at_most = np.minimum.accumulate(np.minimum(open_, 1.0))
     return float(sizer.allocation.total(units) * (np.diff([0.0, *shares]) @ np.array([1.0, *at_most[:-1]])))
 
@@ -314,23 +330,39 @@ def _of_looks(sizer: Sizer, rule: RulePlan) -> Iterator[str]:
             yield "the bounds of proportions are those of the exact sequence at the expected counts"
     if sizer.rule.tests > 1 and count > 1:
         yield "a promotion needs all of its tests at one look, so each is sized to succeed at the last one"
+    least = sizer.experiment.timing.min_units
+    if least and rule.allocation:
+        yield f"a promotion waits until each variant has {least:,} units (`timing.min_units`)"
 
 
 def _of_rule(sizer: Sizer) -> Iterator[str]:
     shares, roles = sizer.rule, [demand.role for demand in sizer.demands.values()]
-    if shares.tests:
+    if shares.tree is not None:
         guards = roles.count("guardrail")
         guardrails = f"{guards} guardrail{'s' * (guards > 1)} without a true effect" * (guards > 0)
         what = " and ".join(filter(None, ("one success metric" * ("success" in roles), guardrails)))
-        each = f"{'each' if shares.tests > 1 else 'it'} has a power of {100 * shares.each(sizer.power):.6g}%"
+        if shares.shares:
+            what = in_words(shares.tree)
+        each = (
+            f"{'each' if len(shares.tree.metrics()) > 1 else 'it'} has a power of {100 * shares.each(sizer.power):.6g}%"
+        )
         bound = " whatever their correlation (a union bound)" * (shares.tests > 1)
-        yield f"a promotion needs {what}: {each}, so that the rule has {100 * sizer.power:.6g}%{bound}"
+        whichever = ", whichever side of an `or` is true" * ("or" in what.split())
+        yield f"a promotion needs {what}: {each}, so that the rule has {100 * sizer.power:.6g}%{bound}{whichever}"
     if shares.false:
         causes = {"harms that are not there": shares.false_harms, "checks that fail on sound data": shares.false_checks}
         stops = (f"{cause} stop at most {100 * share:.4g}% of promotions" for cause, share in causes.items() if share)
         yield ", and ".join(stops)
     family = roles.count("success") * shares.treatments
-    if sizer.experiment.adjust == "holm" and family > 1:
+    parts = [f"{name} {100 * part:.4g}%" for name, part in shares.shares.items() if part < 1]
+    if parts:
+        yield f"of alpha the rule's tree gives {', '.join(parts)}, and the others all of it"
+    if sizer.experiment.rule.alpha_rollback is not None:
+        judged = shares.treatments * sum(role != "quality" for role in roles)
+        yield f"harms have an alpha of their own, {sizer.experiment.rule.alpha_rollback:g}, in {judged} equal shares"
+    if shares.shares and sizer.experiment.adjust == "holm" and shares.treatments > 1 and "success" in roles:
+        yield f"success metrics share theirs among {shares.treatments} treatments"
+    elif sizer.experiment.adjust == "holm" and family > 1:
         yield f"alpha is shared among {family} tests: Bonferroni's share, below which Holm's never is"
 
 

@@ -66,6 +66,7 @@ class Demand:
     """What a metric is to show, and how surely.
 
     `asked` is the size of the effect, of a guardrail the margin; None where nobody said. `target` is the test's power.
+    `promotes` is whether a promotion depends on it.
     """
 
     name: str
@@ -74,16 +75,12 @@ class Demand:
     target: float
     at_any: bool
     asked: Null | None
+    promotes: bool
 
     @property
     def role(self) -> str:
         """The metric's."""
         return self.metric.role
-
-    @property
-    def promotes(self) -> bool:
-        """Whether a promotion depends on it."""
-        return self.role in ("success", "guardrail")
 
     @property
     def way(self) -> float:
@@ -143,14 +140,12 @@ class Sizer:
 
     def _demand(self, name: str, metric: Metric) -> Demand:
         rule = self.rule
-        tail = {"success": rule.alpha_success, "quality": self.experiment.quality.alpha / 2}.get(
-            metric.role, rule.alpha_other
-        )
-        promotes = metric.role in ("success", "guardrail")
+        tail = self.experiment.quality.alpha / 2 if metric.role == "quality" else rule.tail(name, metric.role)
+        promotes = rule.tree is not None and name in rule.tree.metrics()
         target = rule.each(self.power) if promotes else self.power
         at_any = rule.tests <= 1 or not promotes
         asked = metric.margin if metric.role == "guardrail" else self.asked.get(name)
-        return Demand(name, metric, tail, target, at_any, asked)
+        return Demand(name, metric, tail, target, at_any, asked, promotes)
 
     def test(self, demand: Demand, weeks: float) -> PlannedTest:
         """The test of a demand on what units are like after so many weeks."""

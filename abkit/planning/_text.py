@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from abkit import _check
 from abkit.planning._more import More
+from abkit.planning._rule import in_words
+from abkit.rule import AllOf, Node
 
 if TYPE_CHECKING:
     from abkit.planning._planning import MetricPlan, Planning
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
 WIDTH = 100
 SHOWN_WEEKS = 12
 NAMED = 3
-#: Of the metrics that a promotion needs.
-RULE_ROLES = ("success", "guardrail")
 LONGEST = 30
 #: Weeks below and above which no digits are told.
 SHORT, LONG = 0.01, 100
@@ -65,9 +65,15 @@ def sentence(planning: Planning) -> str:
 
 
 def _at_most(planning: Planning) -> float:
-    """The power of the rule at most: that of its weakest guardrail, and of its best success metric."""
-    by_role = {role: [row.power or 0.0 for row in planning.metrics if row.role == role] for role in RULE_ROLES}
-    return min([*by_role["guardrail"], max(by_role["success"], default=1.0)])
+    """The power of the rule at most: that of the weakest of all that it needs, and of the best of what will do."""
+    tree = planning.sizer.rule.tree
+    return 1.0 if tree is None else _most(tree, {row.metric: row.power or 0.0 for row in planning.metrics})
+
+
+def _most(node: Node, powers: Mapping[str, float]) -> float:
+    if isinstance(node, str):
+        return powers[node]
+    return (min if isinstance(node, AllOf) else max)(_most(part, powers) for part in node.nodes)
 
 
 def _duration(planning: Planning) -> str:
@@ -80,11 +86,14 @@ def _duration(planning: Planning) -> str:
 
 
 def _what_for(planning: Planning) -> str:
-    effects = [
-        f"`{row.metric}` by {_effect(row.mde, row.mde_relative)}"
+    named = {
+        row.metric: f"`{row.metric}` by {_effect(row.mde, row.mde_relative)}"
         for row in planning.metrics
         if row.role == "success" and row.solved == "units"
-    ]
+    }
+    rule, effects = planning.sizer.rule, list(named.values())
+    if rule.shares and rule.tree is not None:
+        effects = [text] if (text := in_words(rule.tree, named)) else []
     if len(effects) > NAMED:
         effects = [*effects[:NAMED], f"another of {len(effects)} metrics"]
     return f", where the treatment is better in {' or '.join(effects)}" if effects else ""

@@ -211,8 +211,9 @@ def _block(worlds: list[_World], runs: int, rng: np.random.Generator) -> list[Ru
         for i, world in enumerate(worlds):
             here = open_runs[i]
             if len(here):
-                found = _found(world, k, _of(deviates[:metrics], here), _of(broken, here))
-                going = record(results[i], here, found, _of(counts, here).T, k + 1, last=k + 1 == len(steps))
+                seen, last = _of(counts, here), k + 1 == len(steps)
+                found = _found(world, k, _of(deviates[:metrics], here), _of(broken, here), seen.min(axis=0), last=last)
+                going = record(results[i], here, found, seen.T, k + 1, last=last)
                 open_runs[i] = here[going] if len(going) < len(here) else here
         if not any(map(len, open_runs)):
             break
@@ -224,11 +225,19 @@ def _of(values: npt.NDArray[_T], chosen: npt.NDArray[np.intp]) -> npt.NDArray[_T
     return values if len(chosen) == values.shape[-1] else values.take(chosen, axis=-1)
 
 
-def _found(world: _World, look: int, noise: Float64Array, broken: npt.NDArray[np.bool_]) -> Verdicts:
-    """What the rule says at a look."""
+def _found(
+    world: _World,
+    look: int,
+    noise: Float64Array,
+    broken: npt.NDArray[np.bool_],
+    smallest: Float64Array,
+    *,
+    last: bool,
+) -> Verdicts:
+    """What the rule says at a look, the last of which is the deadline."""
     z = world.mean[look][..., None] + noise
     zero, null = (np.moveaxis(values, 2, 0) for values in (z, z + world.to_null[look][..., None]))
-    return world.rule.verdicts(zero, null, world.up[look], world.down[look], broken)
+    return world.rule.verdicts(zero, null, world.up[look], world.down[look], broken, smallest, expired=last)
 
 
 def no_runs(runs: int) -> Runs:

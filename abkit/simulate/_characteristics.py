@@ -33,7 +33,8 @@ class Characteristics:
     blocked : Rate
         A check of the data failed at some look, so that a person must look.
     wrong_promote : Rate or None
-        Promotions, where no success metric is better or a guardrail is at or beyond its margin; else None.
+        Promotions, where no success metric is better or a guardrail is at or beyond its margin, or where what the
+        plan's own tree asks for is not so; else None.
     wrong_rollback : Rate or None
         Rollbacks, where no metric is worse (of a guardrail: by more than its margin); else None.
     looks, share : Average
@@ -145,12 +146,16 @@ class OperatingCharacteristics:
 
     def _stated_promote(self, scenario: Scenario) -> float:
         """Where a success metric is better only guardrails stand in the way, each of a treatment with half of alpha."""
+        guarded = min(1.0, (len(allocation_of(self.plan)) - 1) * self.plan.monitor.total / 2)
+        if self.plan.rule.promote is not None:
+            guards = any(metric.role == "guardrail" for metric in self.plan.metrics.values())
+            return max(self.risk.false_promote_max, guarded * guards)
         gains = [
             scenario.effects.get(name, 0.0) for name, metric in self.plan.metrics.items() if metric.role == "success"
         ]
         if not any(gain > 0 for gain in gains):
             return self.risk.false_promote_max
-        return min(1.0, (len(allocation_of(self.plan)) - 1) * self.plan.monitor.total / 2)
+        return guarded
 
     def gains(self) -> list[tuple[float, Characteristics]]:
         """The scenarios that differ in the effect on all success metrics only, by that effect."""

@@ -26,15 +26,18 @@ def critical_deviates(
     shape = (len(course.total), rule.shares, len(plan.metrics), len(rule.treatments))
     up, down = np.full(shape, np.inf), np.full(shape, np.inf)
     for i, (name, metric) in enumerate(plan.metrics.items()):
-        tails = np.array(_levels(plan, rule, metric.role)) / 2
+        gains, harms = np.array(rule.gains[i]) / 2, np.array(rule.harms[i]) / 2
         for t in range(len(rule.treatments)):
-            at = (slice(None), slice(len(tails)), i, t)
+            to_up, to_down = (slice(None), slice(len(gains)), i, t), (slice(None), slice(len(harms)), i, t)
             rate = drifts[name].rate
             if isinstance(plan.monitor, AnytimeValid) and _counted(metric) and rate is not None:
                 counts = _expected_counts(plan.monitor, course, t, rate, metric.sign * means[:, i, t])
-                up[at], down[at] = _of_counts(counts, metric, tails, nulls[:, i, t])
+                up[to_up] = _of_counts(counts, metric, gains, nulls[:, i, t], harm=False)
+                down[to_down] = _of_counts(counts, metric, harms, nulls[:, i, t], harm=True)
             else:
-                up[at] = down[at] = _of_monitor(plan, course, t, drifts[name], tails)
+                up[to_up] = _of_monitor(plan, course, t, drifts[name], gains)
+                same = np.array_equal(gains, harms)
+                down[to_down] = up[to_up] if same else _of_monitor(plan, course, t, drifts[name], harms)
     return np.maximum(up, 0.0), np.maximum(down, 0.0)
 
 
@@ -60,14 +63,6 @@ def _counted(metric: Metric) -> bool:
     return isinstance(metric, Proportion) and not metric.covariates
 
 
-def _levels(plan: Experiment, rule: Rule, role: str) -> list[float]:
-    """Two-sided, for the parts of alpha; only success metrics share it."""
-    if role == "quality":
-        return [plan.quality.alpha]
-    parts = rule.shares if role == "success" else 1
-    return [plan.monitor.total / (j + 1) for j in range(parts)]
-
-
 def _of_monitor(plan: Experiment, course: Course, treatment: int, drift: Drift, tails: Float64Array) -> Float64Array:
     look = course.look(len(getattr(plan.monitor, "planned", ())))
     samples = course.samples(treatment, drift.events, drift.skewness)
@@ -85,15 +80,14 @@ def _expected_counts(
 
 
 def _of_counts(
-    counts: list[ExpectedCounts], metric: Metric, tails: Float64Array, nulls: Float64Array
-) -> tuple[Float64Array, Float64Array]:
-    """Upwards from the metric's null, and downwards from what is harm, at the expected counts of each look."""
-    up, down = np.empty((2, len(counts), len(tails)))
-    sign = metric.sign
+    counts: list[ExpectedCounts], metric: Metric, tails: Float64Array, nulls: Float64Array, *, harm: bool
+) -> Float64Array:
+    """Upwards from the metric's null, or downwards from what is harm, at the expected counts of each look."""
+    found = np.empty((len(counts), len(tails)))
+    sign = -metric.sign if harm else metric.sign
+    from_zero = harm and metric.role == "success"
+    null = 0.0 if from_zero else metric.null()
     for k, (at_look, at_null) in enumerate(zip(counts, nulls.tolist(), strict=True)):
-        null, place = metric.null(), sign * at_null
-        harm, harm_place = (0.0, 0.0) if metric.role == "success" else (null, place)
-        for j, tail in enumerate(tails.tolist()):
-            up[k, j] = at_look.critical(tail, null, place, sign)
-            down[k, j] = at_look.critical(tail, harm, harm_place, -sign)
-    return up, down
+        place = 0.0 if from_zero else metric.sign * at_null
+        found[k] = [at_look.critical(tail, null, place, sign) for tail in tails.tolist()]
+    return found

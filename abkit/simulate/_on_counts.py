@@ -72,42 +72,43 @@ def _block(world: _World, runs: int, rng: np.random.Generator) -> Runs:
     for k, units in enumerate(world.units):
         counts = counts + rng.binomial((units - seen)[:, None], world.rates, size=counts.shape)
         seen = units
-        zero, null, up = _deviates(world, k, counts[open_runs])
-        found = world.rule.verdicts(zero, null, up, up, np.zeros(len(open_runs), dtype=np.bool_))
+        deviates, last = _deviates(world, k, counts[open_runs]), k == len(world.units) - 1
+        sound = np.zeros(len(open_runs), dtype=np.bool_)
+        found = world.rule.verdicts(*deviates, *_bounds(world, k), sound, units.min(), expired=last)
         exposed = np.broadcast_to(units, (len(open_runs), len(units)))
-        open_runs = open_runs[record(result, open_runs, found, exposed, k + 1, last=k == len(world.units) - 1)]
+        open_runs = open_runs[record(result, open_runs, found, exposed, k + 1, last=last)]
         if not len(open_runs):
             break
     return result
 
 
-def _deviates(world: _World, look: int, counts: _Ints) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """From zero and from each null, shape (runs, metrics, treatments), and the critical values of this look."""
+def _deviates(world: _World, look: int, counts: _Ints) -> tuple[Float64Array, Float64Array]:
+    """From zero and from each null, shape (runs, metrics, treatments)."""
     runs, variants, metrics = counts.shape
     zero, null = np.full((2, runs, metrics, variants - 1), np.nan)
     roles = [metric.role for metric in world.setting.plan.metrics.values()]
-    up = np.full((world.rule.shares, metrics, variants - 1), np.inf)
     for t in range(variants - 1):
         for m, role in enumerate(roles):
-            levels = _levels(world, role)
-            up[: len(levels), m, t] = _criticals(world, look, levels)
+            level = max(world.rule.gains[m][0], world.rule.harms[m][0])
             pairs = counts[:, [0, t + 1], m]
             of = {0.0} if role == "quality" else {float(world.nulls[m])} | ({0.0} if role == "success" else set())
-            found = {value: world.signs[m] * _against(world, look, t, pairs, value, levels[0]) for value in of}
+            found = {value: world.signs[m] * _against(world, look, t, pairs, value, level) for value in of}
             zero[:, m, t] = found.get(0.0, np.nan)
             null[:, m, t] = found.get(float(world.nulls[m]), np.nan)
-    return zero, null, up
+    return zero, null
 
 
-def _levels(world: _World, role: str) -> list[float]:
-    """Two-sided, from the largest to the smallest that a metric of this role may be judged at."""
-    plan = world.setting.plan
-    if role == "quality":
-        return [plan.quality.alpha]
-    return [plan.monitor.total / (j + 1) for j in range(world.rule.shares if role == "success" else 1)]
+def _bounds(world: _World, look: int) -> tuple[Float64Array, Float64Array]:
+    """Upwards and downwards at this look, as `Rule.verdicts` reads them."""
+    shape = (world.rule.shares, len(world.signs), len(world.rule.treatments))
+    up, down = np.full(shape, np.inf), np.full(shape, np.inf)
+    for bounds, levels_of in ((up, world.rule.gains), (down, world.rule.harms)):
+        for m, levels in enumerate(levels_of):
+            bounds[: len(levels), m] = np.array(_criticals(world, look, levels))[:, None]
+    return up, down
 
 
-def _criticals(world: _World, look: int, levels: list[float]) -> list[float]:
+def _criticals(world: _World, look: int, levels: tuple[float, ...]) -> list[float]:
     """What a deviate must exceed: of exact comparisons -log p, else the deviate of the monitor's bound."""
     monitor = world.setting.plan.monitor
     if isinstance(monitor, AnytimeValid):

@@ -47,8 +47,9 @@ def simulate_sums(setting: Setting, scenario: Scenario, runs: int, rng: np.rando
         sums, block, open_runs = Sums(setting, scenario, course, size, rng), no_runs(size), np.arange(size)
         for k, units in enumerate(setting.units):
             sums.up_to(units)
-            found = rule.verdicts(*sums.deviates(), up[k], down[k], sums.broken())
-            going = record(block, open_runs, found, sums.units, k + 1, last=units == setting.last)
+            last, smallest = units == setting.last, sums.units.min(axis=1)
+            found = rule.verdicts(*sums.deviates(), up[k], down[k], sums.broken(), smallest, expired=last)
+            going = record(block, open_runs, found, sums.units, k + 1, last=last)
             if not len(going):
                 break
             if len(going) < len(open_runs):

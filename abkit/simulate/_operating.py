@@ -13,6 +13,7 @@ from abkit._check import Float64Array
 from abkit.decision import risk_of
 from abkit.errors import PlanError
 from abkit.experiment import Experiment, as_experiment
+from abkit.planning._rule import promotion_of
 from abkit.simulate._canonical import Runs, noise_of, simulate_alike
 from abkit.simulate._characteristics import Characteristics, OperatingCharacteristics
 from abkit.simulate._critical import notes_on_bounds
@@ -83,8 +84,9 @@ def operating_characteristics(  # noqa: PLR0913 - what a simulation may take, on
 
     Notes
     -----
-    A run decides at every look as `decide` would, and ends with the first verdict that is not to continue. Where looks
-    see independent increments, the z-statistics of all metrics, treatments and looks are drawn from their joint
+    A run decides at every look as `decide` would, and ends with the first verdict that is not to continue. A deadline
+    is taken to be at the last look; `timing.min_time` is not simulated, as looks have no times. Where looks see
+    independent increments, the z-statistics of all metrics, treatments and looks are drawn from their joint
     distribution [1]_. Autocorrelated noise, late or duplicate rows, units in two variants and missing variants are
     simulated as the sums of normal values that a log would have; rare events as counts, by the plan's own test.
 
@@ -141,19 +143,10 @@ def operating_characteristics(  # noqa: PLR0913 - what a simulation may take, on
 
 def _refuse_release(plan: Experiment) -> None:
     """What `decide` follows and a simulated rule does not; ignored, it would change the rates that are told."""
-    stages, deadline = plan.strategy.stages if isinstance(plan.strategy, Ramped) else (), plan.timing.deadline
-    ignored = {
-        "rule.promote": plan.rule.promote is not None,
-        "rule.alpha_rollback": plan.rule.alpha_rollback is not None,
-        "strategy.stages": len(stages) > 1,
-        "timing.min_units": plan.timing.min_units > 0,
-        "timing.at_deadline": deadline is not None and plan.timing.at_deadline != "hold",
-    }
-    named = [f"`{name}`" for name, is_there in ignored.items() if is_there]
-    if named:
+    if isinstance(plan.strategy, Ramped) and (len(plan.strategy.stages) > 1 or plan.strategy.stage is not None):
         raise PlanError(
-            f"{' and '.join(named)} must be left out of a plan that is simulated on sums; simulate logs of it with "
-            "`simulate.log`, and decide on each."
+            "`strategy.stages` must be at most one, without a column of stages, in a plan that is simulated on sums; "
+            "simulate logs of it with `simulate.log`, and decide on each."
         )
 
 
@@ -237,18 +230,18 @@ def _quantiles(ended: Float64Array) -> list[int | None]:
 
 def _wrong(setting: Setting, scenario: Scenario) -> tuple[bool, bool]:
     """Whether a promotion is wrong, and whether a rollback is."""
-    better, within, harmless = [], True, True
+    shown, harmless = dict[str, bool](), True
     for name, metric in setting.plan.metrics.items():
         drift, effect = setting.drifts[name], scenario.effects.get(name, 0.0)
         tolerated = drift.margin / drift.unit if drift.unit else 0.0
         if metric.role == "success":
-            better.append(effect > tolerated)
-            harmless = harmless and effect >= 0
+            shown[name], harmless = effect > tolerated, harmless and effect >= 0
         elif metric.role == "guardrail":
-            within, harmless = within and effect > -tolerated, harmless and effect >= -tolerated
+            shown[name], harmless = effect > -tolerated, harmless and effect >= -tolerated
         elif metric.role == "deterioration":
             harmless = harmless and effect >= -tolerated
-    return not within or (bool(better) and not any(better)), harmless
+    tree = promotion_of(setting.plan)
+    return tree is not None and not tree.holds(shown), harmless
 
 
 def _note(setting: Setting, scenario: Scenario) -> str | None:

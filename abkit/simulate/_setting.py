@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,11 +12,13 @@ from scipy.special import ndtri
 from abkit import _check, _tails
 from abkit.errors import PlanError
 from abkit.experiment import Experiment
+from abkit.planning._rule import promotion_of, tests_of
 from abkit.sequential import AnytimeValid, Design, FixedHorizon, GroupSequential, Monitor
 from abkit.simulate._course import Course, course_of
 from abkit.simulate._drift import Drift
 from abkit.simulate._rule import Rule
 from abkit.simulate._scenario import Scenario, allocation_of
+from abkit.strategies import Ramped
 from abkit.types import Relative
 
 ANYTIME_LOOKS = 20
@@ -60,6 +62,7 @@ def make_setting(
         notes.append("units are seen under every variant; here each counts under one, as where they are not pairs")
     if any((metric.missing or plan.missing) != "error" for metric in plan.metrics.values()):
         notes.append("the checks of missing values, which are of one look each, are not simulated")
+    notes += _of_times(plan)
     margins, unknown = _margins(plan)
     drifts, sized = _drifts(plan, at, power, margins)
     if history is None:
@@ -68,6 +71,15 @@ def make_setting(
 
     drifts, known = drifts_of_history(plan, history, at, power, drifts)
     return Setting(plan, at, drifts, (*notes, *known))
+
+
+def _of_times(plan: Experiment) -> Iterator[str]:
+    """What looks without times leave out, or take for granted."""
+    stages = plan.strategy.stages if isinstance(plan.strategy, Ramped) else ()
+    if plan.timing.min_time is not None or any(stage.min_time for stage in stages):
+        yield "looks have no times: that a promotion waits for `min_time` is not simulated"
+    if plan.timing.deadline is not None and plan.timing.at_deadline != "hold":
+        yield f"the last look is taken to be at the deadline, where the plan then says {plan.timing.at_deadline}"
 
 
 def _shares(monitor: Monitor, looks: int | None) -> tuple[tuple[float, ...], list[str]]:
@@ -138,29 +150,43 @@ def _drifts(
     plan: Experiment, at: tuple[int, ...], power: float, margins: Mapping[str, float]
 ) -> tuple[dict[str, Drift], list[str]]:
     """The z of one unit of effect where it is what the plan detects with this power by its last look."""
-    roles = [metric.role for metric in plan.metrics.values()]
     course = course_of(plan, Scenario("as planned"), at)
-    guardrails = roles.count("guardrail")
-    power_of_each = 1 - (1 - power) / max(guardrails + ("success" in roles), 1)
-    drifts = {}
-    for role in dict.fromkeys(roles):
-        tests = Rule.of(plan, course.variants[1:]).shares if role == "success" else 1
-        unit = _drift(plan, course, power_of_each, tests)
-        for name, metric in plan.metrics.items():
-            if metric.role == role:  # beyond the margin that a success must exceed, the effect is what is detected
-                size = unit / (1 - margins[name]) if role == "success" else unit
-                drifts[name] = Drift(size, size * margins[name])
+    tests = tests_of(promotion_of(plan))
+    power_of_each = 1 - (1 - power) / max(tests, 1)
+    drifts, units = {}, dict[float, float]()
+    for (name, metric), level in zip(plan.metrics.items(), _least_levels(plan, course), strict=True):
+        if level not in units:
+            units[level] = _drift(plan, course, power_of_each, level)
+        # beyond the margin that a success must exceed, the effect is what is detected
+        size = units[level] / (1 - margins[name]) if metric.role == "success" else units[level]
+        drifts[name] = Drift(size, size * margins[name])
     note = f"an effect of 1 is what its metric's own test shows with probability {power_of_each:.4g} by the last look"
-    if guardrails and "success" in roles:
-        guards = f"{guardrails} guardrail{'s' * (guardrails > 1)}"
-        note += f" ({power:g} for all: beta is shared by {guards} and the success metrics)"
+    if tests > 1:
+        note += f" ({power:g} for all: beta is shared by {_of_whom(plan)})"
     return drifts, [f"{note}; `history` would say it in the metric's own mde and margin"]
 
 
-def _drift(plan: Experiment, course: Course, power: float, tests: int) -> float:
+def _of_whom(plan: Experiment) -> str:
+    """What a promotion waits for."""
+    if plan.rule.promote is not None:
+        return "the tests that the rule's tree asks for"
+    roles = [metric.role for metric in plan.metrics.values()]
+    guardrails = roles.count("guardrail")
+    return f"{guardrails} guardrail{'s' * (guardrails > 1)}" + " and the success metrics" * ("success" in roles)
+
+
+def _least_levels(plan: Experiment, course: Course) -> Iterator[float]:
+    """The smallest two-sided level at which each metric shows what it is for."""
+    rule = Rule.of(plan, course.variants[1:])
+    for metric, gains, harms in zip(plan.metrics.values(), rule.gains, rule.harms, strict=True):
+        own = {"quality": plan.monitor.total, "deterioration": harms[-1]}
+        yield own.get(metric.role, gains[-1])
+
+
+def _drift(plan: Experiment, course: Course, power: float, level: float) -> float:
     """The expected z of the treatment that learns least where it crosses its bounds with this power."""
     least = int(np.argmin(course.information[-1]))
-    monitor, tail = plan.monitor, plan.monitor.total / 2 / tests
+    monitor, tail = plan.monitor, level / 2
     look = course.look(len(getattr(monitor, "planned", ())))
     bounds = monitor.critical_values(tail, look, course.samples(least, None, None))
     at_one_look = _tails.critical(tail, math.inf) + float(ndtri(power))

@@ -74,9 +74,12 @@ def warnings(found: OperatingCharacteristics) -> Iterator[str]:
 
 def legend(found: OperatingCharacteristics) -> Iterator[str]:
     """What the columns and marks mean."""
+    unless = "no success metric is better or a guardrail is at or beyond its margin"
+    if found.plan.rule.promote is not None:
+        unless = "what the rule's tree asks for is not so, or a guardrail beside it is at or beyond its margin"
     yield (
-        f"{WRONG} a wrong decision: promoted although no success metric is better or a guardrail is at or beyond its "
-        "margin; rolled back although nothing is worse (of a guardrail, by more than its margin)."
+        f"{WRONG} a wrong decision: promoted although {unless}; rolled back although nothing is worse (of a "
+        "guardrail, by more than its margin)."
     )
     yield (
         f"{MORE} more often than the plan states, by more than the simulation's error. ± is one Monte-Carlo standard "

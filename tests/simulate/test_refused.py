@@ -15,11 +15,8 @@ METRICS = {"x": ab.Mean("x"), "y": ab.Mean("y", role="guardrail", margin=0.1)}
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"rule": ab.Rule(promote=ab.AllOf("x", "y"))}, "`rule.promote`"),
-        ({"rule": ab.Rule(alpha_rollback=0.01)}, "`rule.alpha_rollback`"),
-        ({"timing": ab.Timing(min_units=100)}, "`timing.min_units`"),
-        ({"timing": ab.Timing(deadline="7d", at_deadline="rollback")}, "`timing.at_deadline`"),
         ({"strategy": ab.Canary(stages=(ab.Stage(5), ab.Stage(50)))}, "`strategy.stages`"),
+        ({"strategy": ab.Canary(stages=(ab.Stage(50),), stage="stage")}, "`strategy.stages`"),
     ],
 )
 def test_it_is_named(changes: dict[str, Any], named: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +41,10 @@ MONITORS = {
     ],
 }
 deviates = st.floats(-6, 6) | st.none()
+#: The last look is held after the deadline.
+START, END = "2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z"
+TIMINGS = [ab.Timing(), ab.Timing(), ab.Timing(min_units=2_000_000)]
+TIMINGS += [ab.Timing(start=START, deadline="1d", at_deadline=choice) for choice in ("hold", "rollback", "noninferior")]
 
 
 @st.composite
@@ -54,9 +60,31 @@ def worlds(draw: Any, monitors: list[Any]) -> tuple[Any, ...]:
         "user", "variant", "control", metrics, draw(st.sampled_from(monitors)), allocation,
         adjust=draw(st.sampled_from(["holm", "none"])), quality=ab.Quality(alpha=draw(st.sampled_from([0.001, 0.2]))),
     )  # fmt: skip
+    rule, timing = draw(_rules(metrics)), draw(st.sampled_from(TIMINGS))
+    plan = replace(plan, rule=rule, timing=timing)
     real = {**allocation, "b": allocation["b"] * draw(st.sampled_from([1.0, 1.0, 1.0005, 0.9]))}
     z = draw(st.lists(deviates, min_size=len(metrics) * treatments, max_size=len(metrics) * treatments))
     return plan, real, draw(st.integers(0, 2)), np.array(z, dtype=float).reshape(len(metrics), treatments)
+
+
+@st.composite
+def _rules(draw: Any, metrics: dict[str, ab.Metric]) -> ab.Rule:
+    """Any tree over what can be shown, with harms of their own alpha or without."""
+    names = [name for name, metric in metrics.items() if metric.role in ("success", "guardrail")]
+    nodes = st.recursive(
+        st.sampled_from(names or ["none"]),
+        lambda node: st.builds(
+            lambda kind, nodes: kind(*nodes),
+            st.sampled_from([ab.AllOf, ab.AnyOf]),
+            st.lists(node, min_size=1, max_size=3),
+        ),
+        max_leaves=4,
+    )
+    return ab.Rule(
+        promote=draw(st.none() | nodes) if names else None,
+        alpha_rollback=draw(st.sampled_from([None, None, 0.02, 0.3])),
+        tainted=draw(st.sampled_from(["rollback", "rollback", "hold"])),
+    )
 
 
 @st.composite
@@ -101,18 +129,20 @@ def both(plan: ab.Experiment, real: dict[str, float], look: int, z: np.ndarray) 
         assume(all(np.nanmin(np.abs(np.abs(x) - bounds), initial=1.0) > 1e-5 for x in (better, null)))
         assume(np.nanmin(np.abs(null), initial=1.0) > 1e-5)
     arrays = world.rule.verdicts(
-        better[None], null[None], world.up[look], world.down[look], _ratio_broken(world, units[None].astype(float))
-    )
+        better[None], null[None], world.up[look], world.down[look], _ratio_broken(world, units[None].astype(float)),
+        units.min(), expired=look == len(LOOKS) - 1,
+    )  # fmt: skip
     planned = len(getattr(plan.monitor, "planned", ()))
     last = look == len(LOOKS) - 1 if planned and planned < len(LOOKS) else None
     report = make_report(plan, statistics, Look(look + 1, LOOKS[: look + 1], last))
-    return arrays, decide_report(report)
+    now = dt.datetime.fromisoformat(END if look == len(LOOKS) - 1 else START)
+    return arrays, decide_report(report, now=now if plan.timing.deadline else None)
 
 
 def check(plan: ab.Experiment, real: dict[str, float], look: int, z: np.ndarray) -> None:
     arrays, decision = both(plan, real, look, z)
     assert arrays.verdict[0] == WORDS[decision.verdict], decision
-    assert arrays.blocked[0] == decision.blocked, decision
+    assert arrays.blocked[0] == any(check.status != "pass" for check in decision.checks), decision
     treatments = [variant for variant in plan.allocation or {} if variant != "control"]
     assert (treatments[arrays.variant[0]] if arrays.variant[0] >= 0 else None) == decision.variant
 
