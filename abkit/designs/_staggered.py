@@ -25,7 +25,7 @@ from abkit.types import ROWS
 
 METHOD = "update order"
 #: Of the tail of a gain, what the last look spends: the orders of a large fleet are a sample, with an error of its own.
-SPENT = 0.9
+SPENT = 0.8
 #: Fewer instances on a side say too little about instances.
 FEWEST = 6
 
