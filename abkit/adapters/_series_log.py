@@ -14,6 +14,8 @@ from abkit.adapters._clock import Clock, floor_of, make_clock, with_clock
 from abkit.adapters._frames import collect, engine_errors, open_log
 from abkit.adapters._profile import is_missing, parse
 from abkit.adapters._progress import progress
+from abkit.adapters._query import flag
+from abkit.adapters._span import utc
 from abkit.errors import DataError
 from abkit.types import ROWS, Missing
 
@@ -70,7 +72,7 @@ class SeriesRequest:
 class SeriesLog:
     """Values by bucket. Bucket i of the arrays begins `first` + i buckets after the origin; nan is no value.
 
-    `bottoms` are what the values are over.     `rows` are those of each bucket that count, and `times` how many
+    `bottoms` are what the values are over. `rows` are those of each bucket that count, and `times` how many
     different times they have. `outage` is the longest gap between two rows, where that was asked for. `smoke` is how
     many tests passed, and how many there were.
     """
@@ -106,7 +108,7 @@ def read_series(log: object, request: SeriesRequest, origin: dt.datetime | None,
         found = _profile(timed, schema, request, clock)
         _refuse(found, request)
         outage = _longest_gap(timed, clock, request.width) if gap else None
-        at = outage[1] if outage else origin or _moment(clock, _first_after(found, request))
+        at = outage[1] if outage else origin or utc(clock, _first_after(found, request))
         known = timed.filter(~_gone(clock))
         if request.smoke:
             known = known.filter(is_missing(schema, request.smoke))
@@ -138,12 +140,6 @@ def _gone(clock: Clock) -> nw.Expr:
     return nw.col(clock.name).is_null()
 
 
-def _flag(condition: nw.Expr) -> nw.Expr:
-    import narwhals as nw
-
-    return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
-
-
 def _profile(frame: Frame, schema: Schema, request: SeriesRequest, clock: Clock) -> dict[str, Any]:
     """Counts of rows, and of values that are missing or impossible; the first and the last time."""
     import narwhals as nw
@@ -152,12 +148,12 @@ def _profile(frame: Frame, schema: Schema, request: SeriesRequest, clock: Clock)
     binary = {value.top for value in request.values.values() if value.binary}
     asked = [
         nw.len().alias("rows"),
-        _flag(_gone(clock)).sum().alias("without time"),
+        flag(_gone(clock)).sum().alias("without time"),
         nw.col(clock.name).min().alias("first"),
         nw.col(clock.name).max().alias("last"),
-        *(_flag(is_missing(schema, c)).sum().alias(f"missing {c}") for c in measured),
+        *(flag(is_missing(schema, c)).sum().alias(f"missing {c}") for c in measured),
         *(
-            _flag((nw.col(c) != 0) & (nw.col(c) != 1)).sum().alias(f"other {c}")
+            flag((nw.col(c) != 0) & (nw.col(c) != 1)).sum().alias(f"other {c}")
             for c in binary
             if not schema[c].is_boolean()
         ),
@@ -195,15 +191,6 @@ def _first_after(found: dict[str, Any], request: SeriesRequest) -> int:
     return int(found["first after"])
 
 
-def _moment(clock: Clock, microseconds: float) -> dt.datetime:
-    try:
-        moment = clock.at(microseconds)
-    except OverflowError as error:
-        raise DataError(f"the column `{clock.column}` holds times outside of the years 1 to 9999.") from error
-    assert isinstance(moment, dt.datetime)  # noqa: S101 - numbers are refused before
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-
-
 def _longest_gap(frame: Frame, clock: Clock, width: dt.timedelta) -> tuple[dt.datetime, dt.datetime]:
     """The last row before and the first after the longest time without rows."""
     import narwhals as nw
@@ -221,7 +208,7 @@ def _longest_gap(frame: Frame, clock: Clock, width: dt.timedelta) -> tuple[dt.da
         raise DataError("the log has no gap between its rows, so nothing says when the outage was; give its times.")
     ends = np.array([[row["a"], row["b"]] for row in rows], dtype=np.int64)
     i = int(np.argmax(ends[1:, 0] - ends[:-1, 1]))
-    return _moment(clock, int(ends[i, 1])), _moment(clock, int(ends[i + 1, 0]))
+    return utc(clock, int(ends[i, 1])), utc(clock, int(ends[i + 1, 0]))
 
 
 def _by_bucket(frame: Frame, schema: Schema, request: SeriesRequest, clock: Clock, origin: dt.datetime) -> Frame:
@@ -236,7 +223,7 @@ def _by_bucket(frame: Frame, schema: Schema, request: SeriesRequest, clock: Cloc
         right = ((nw.col("bucket") < 0) & (nw.col(column) == parse(before, schema[column]))) | (
             (nw.col("bucket") >= 0) & (nw.col(column) == parse(after, schema[column]))
         )
-        framed = framed.with_columns(_flag(right).alias("right"))
+        framed = framed.with_columns(flag(right).alias("right"))
     else:
         framed = framed.with_columns(nw.lit(1).alias("right"))
     sums: list[nw.Expr] = []
@@ -260,7 +247,7 @@ def _parts(i: int, value: Value, schema: Schema) -> Iterator[nw.Expr]:
     for part, named in (("top", value.top), ("bottom", value.bottom)):
         number = nw.lit(1.0) if named is None or named == ROWS else _number(named, schema)
         yield nw.when(counts).then(number).otherwise(nw.lit(0.0)).alias(f"{part}{i}")
-    yield _flag(counts).alias(f"n{i}")
+    yield flag(counts).alias(f"n{i}")
 
 
 def _number(column: str, schema: Schema) -> nw.Expr:
@@ -284,7 +271,7 @@ def _smoke(
     if not (dtype.is_boolean() or dtype.is_numeric()):
         raise DataError(f"`strategy.smoke` must name a column of true and false; `{request.smoke}` holds {dtype}.")
     passed = nw.col(request.smoke) if dtype.is_boolean() else nw.col(request.smoke) == 1
-    row = collect(frame.select(_flag(tested & passed).sum().alias("passed"), _flag(tested).sum().alias("tests")))[0]
+    row = collect(frame.select(flag(tested & passed).sum().alias("passed"), flag(tested).sum().alias("tests")))[0]
     return int(row["passed"] or 0), int(row["tests"] or 0)
 
 
@@ -327,8 +314,8 @@ def _series(
         bottoms,
         counted,
         np.minimum(on_grid(row["times"] for row in rows), counted),
-        _moment(clock, int(found["first"])),
-        _moment(clock, int(found["last"])),
+        utc(clock, int(found["first"])),
+        utc(clock, int(found["last"])),
         int(found["rows"]),
         int(found["without time"] or 0),
         on_grid(row["all"] for row in rows) - counted,

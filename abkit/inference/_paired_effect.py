@@ -3,49 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 from abkit._roots import crossing
 from abkit.inference._inverted import InvertedEffect, checked_difference, standardise
 from abkit.inference._mean_effect import MeanEffect
+from abkit.suffstats._paired_counts import PairCells
 from abkit.types import Null, Relative
 
 
 @dataclass(frozen=True, slots=True)
-class PairedScoreEffect(InvertedEffect):
+class PairedScoreEffect(PairCells, InvertedEffect):
     """Pairs by outcome; the variance of each statistic is the maximum-likelihood one under the null that it tests."""
-
-    both: int
-    control_only: int
-    treatment_only: int
-    neither: int
-
-    @property
-    def n(self) -> int:
-        """Number of pairs."""
-        return self.both + self.control_only + self.treatment_only + self.neither
-
-    @property
-    def control(self) -> float:
-        """The control's proportion."""
-        return (self.both + self.control_only) / self.n
-
-    @property
-    def treatment(self) -> float:
-        """The treatment's proportion."""
-        return (self.both + self.treatment_only) / self.n
-
-    @property
-    def estimate(self) -> float:
-        """Treatment minus control."""
-        return (self.treatment_only - self.control_only) / self.n
-
-    @property
-    def stderr(self) -> float:
-        """Standard error at the estimates: for display; the test has one of its own for each null."""
-        discordant, gap = self.control_only + self.treatment_only, self.treatment_only - self.control_only
-        return math.sqrt((self.n * discordant - gap * gap) / self.n**3)
 
     @property
     def unpooled(self) -> MeanEffect:
@@ -53,11 +22,6 @@ class PairedScoreEffect(InvertedEffect):
         n, c, t = self.n, self.both + self.control_only, self.both + self.treatment_only
         var_c, var_t = c * (n - c) / n**3, t * (n - t) / n**3
         return MeanEffect(c / n, t / n, var_c, var_t, (self.both * n - c * t) / n**3, math.inf)
-
-    @property
-    def swapped(self) -> Self:
-        """The treatment as the control."""
-        return replace(self, control_only=self.treatment_only, treatment_only=self.control_only)
 
     def statistic(self, null: Null) -> float:
         """The score statistic of a difference, or of a ratio where the null is relative."""

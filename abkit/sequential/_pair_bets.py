@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from abkit._check import Float64Array
 from abkit._roots import crossing
 from abkit._sets import ConfidenceSet, NoInterval, sided, tail_of
 from abkit.evidence import EXACT, BaseEffect
+from abkit.suffstats._paired_counts import PairCells
 from abkit.types import Alternative, Null, Relative, RelativeMethod
 
 #: Shares of the largest bet that cannot ruin: half an octave apart, down to where a million pairs are few.
@@ -20,7 +20,7 @@ LARGEST_RATIO = 1e6
 
 
 @dataclass(frozen=True, slots=True)
-class PairBetsEffect(BaseEffect):
+class PairBetsEffect(PairCells, BaseEffect):
     """Pairs by outcome; every p-value and set is right at whatever moment one stops.
 
     With D the treatment's outcome less the control's, each pair multiplies a capital by 1 + bet (D - null). If D is
@@ -32,49 +32,14 @@ class PairBetsEffect(BaseEffect):
     `only_more`: the control has no outcomes, D is 0 or 1, and towards more one may bet higher.
     """
 
-    both: int
-    control_only: int
-    treatment_only: int
-    neither: int
     only_more: bool = False
 
     validity = EXACT
 
     @property
-    def n(self) -> int:
-        """Number of pairs."""
-        return self.both + self.control_only + self.treatment_only + self.neither
-
-    @property
-    def control(self) -> float:
-        """The control's share."""
-        return (self.both + self.control_only) / self.n
-
-    @property
-    def treatment(self) -> float:
-        """The treatment's share."""
-        return (self.both + self.treatment_only) / self.n
-
-    @property
-    def estimate(self) -> float:
-        """Treatment minus control."""
-        return (self.treatment_only - self.control_only) / self.n
-
-    @property
-    def stderr(self) -> float:
-        """Standard error at the observed shares: for display."""
-        discordant, gap = self.control_only + self.treatment_only, self.treatment_only - self.control_only
-        return math.sqrt((self.n * discordant - gap * gap) / self.n**3)
-
-    @property
     def df(self) -> float:
         """Infinite: there is no variance to estimate."""
         return math.inf
-
-    @property
-    def swapped(self) -> Self:
-        """The treatment as the control."""
-        return replace(self, control_only=self.treatment_only, treatment_only=self.control_only)
 
     def statistic(self, null: Null) -> float:
         """sqrt(2 log E) of the side of the null on which the estimate lies, with its sign; 0 where E is below 1."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from abkit import _check, _times
 from abkit.metrics import Count, Mean, Proportion, Rate, Ratio
+from abkit.rule import Rule
 from abkit.sequential import AnytimeValid, FixedHorizon
 from abkit.strategies._strategy import Design, Strategy
+from abkit.types import ROWS
 
 if TYPE_CHECKING:
     from abkit.experiment import Experiment
@@ -44,6 +47,8 @@ class BeforeAfter(Strategy):
     season: str | None = None
 
     design: ClassVar[Design] = "before-after"
+    #: The chance of rolling back a harmless release, unless the plan says otherwise.
+    alpha_rollback: ClassVar[float]
 
     def _check(self) -> None:
         self._set_times("bucket", "season")
@@ -56,6 +61,16 @@ class BeforeAfter(Strategy):
 
     def _check_more(self) -> None:
         """Check the further fields of this strategy."""
+
+    def preset(self) -> Mapping[str, Any]:
+        """Looks at any time, narrowest an hour of five-minute buckets after the switch."""
+        return {
+            "unit": ROWS,
+            "variant": "period",
+            "control": BEFORE,
+            "monitor": AnytimeValid(tune_at=12),
+            "rule": Rule(alpha_rollback=self.alpha_rollback),
+        }
 
     def _set_times(self, *names: str) -> None:
         for name in names:

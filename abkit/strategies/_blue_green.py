@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from abkit import _check, _times
-from abkit.rule import Rule
-from abkit.sequential import AnytimeValid
-from abkit.strategies._before_after import BEFORE, BeforeAfter
+from abkit.strategies._before_after import BeforeAfter
 from abkit.strategies._strategy import Words
-from abkit.types import ROWS
 
 if TYPE_CHECKING:
     from abkit.experiment import Experiment
@@ -60,6 +56,7 @@ class BlueGreen(BeforeAfter):
     smoke_pass: float = 1.0
 
     kind: ClassVar[str] = "blue-green"
+    alpha_rollback: ClassVar[float] = 0.1  # a rollback is cheap
     words: ClassVar[Words] = Words(
         title="Blue-green",
         traffic="all at once, from one environment to the other",
@@ -93,13 +90,3 @@ class BlueGreen(BeforeAfter):
         super().check_plan(plan)
         if self.switch is None and self.environment is None:
             raise ValueError("`strategy.switch` must be given, or `strategy.environment`, whose rows tell it.")
-
-    def preset(self) -> Mapping[str, Any]:
-        """Looks at any time, narrowest an hour of five-minute buckets after the switch; a cheap rollback."""
-        return {
-            "unit": ROWS,
-            "variant": "period",
-            "control": BEFORE,
-            "monitor": AnytimeValid(tune_at=12),
-            "rule": Rule(alpha_rollback=0.1),
-        }

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from abkit import _times
-from abkit.rule import Rule
-from abkit.sequential import AnytimeValid
-from abkit.strategies._before_after import BEFORE, BeforeAfter
+from abkit.strategies._before_after import BeforeAfter
 from abkit.strategies._strategy import Words
-from abkit.types import ROWS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +40,7 @@ class Recreate(BeforeAfter):
     max_outage: str | None = None
 
     kind: ClassVar[str] = "recreate"
+    alpha_rollback: ClassVar[float] = 0.02  # a rollback is a second outage, and takes more evidence
     words: ClassVar[Words] = Words(
         title="Recreate",
         traffic="all at once, after a stop",
@@ -69,13 +66,3 @@ class Recreate(BeforeAfter):
         if self.stop and self.start and _times.moment("stop", self.stop) > _times.moment("start", self.start):
             raise ValueError(f"`strategy.start` must not be before the stop, {self.stop}; got {self.start}.")
         self._set_times("warm_up", "max_outage")
-
-    def preset(self) -> Mapping[str, Any]:
-        """Looks at any time; a rollback is a second outage, and takes more evidence."""
-        return {
-            "unit": ROWS,
-            "variant": "period",
-            "control": BEFORE,
-            "monitor": AnytimeValid(tune_at=12),
-            "rule": Rule(alpha_rollback=0.02),
-        }

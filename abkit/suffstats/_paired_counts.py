@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -88,6 +89,47 @@ class PairedCounts(Statistics):
     def treatment(self) -> Counts:
         """The treatments alone."""
         return Counts(self.n, self.both + self.treatment_only)
+
+
+@dataclass(frozen=True, slots=True)
+class PairCells:
+    """One table of pairs by outcome, and what every effect on it estimates: the difference of the two shares."""
+
+    both: int
+    control_only: int
+    treatment_only: int
+    neither: int
+
+    @property
+    def n(self) -> int:
+        """Number of pairs."""
+        return self.both + self.control_only + self.treatment_only + self.neither
+
+    @property
+    def control(self) -> float:
+        """The control's share."""
+        return (self.both + self.control_only) / self.n
+
+    @property
+    def treatment(self) -> float:
+        """The treatment's share."""
+        return (self.both + self.treatment_only) / self.n
+
+    @property
+    def estimate(self) -> float:
+        """Treatment minus control."""
+        return (self.treatment_only - self.control_only) / self.n
+
+    @property
+    def stderr(self) -> float:
+        """Standard error at the observed shares: for display, since tests have one of their own for each null."""
+        discordant, gap = self.control_only + self.treatment_only, self.treatment_only - self.control_only
+        return math.sqrt((self.n * discordant - gap * gap) / self.n**3)
+
+    @property
+    def swapped(self) -> Self:
+        """The treatment as the control."""
+        return replace(self, control_only=self.treatment_only, treatment_only=self.control_only)
 
 
 def _binary(name: str, values: object) -> npt.NDArray[np.bool_]:

@@ -1,1 +1,0 @@
-"""The record of decisions: append-only, chained by digest, and replayed."""
