@@ -26,9 +26,8 @@ def log_dirichlet(counts: Float64Array, shares: Float64Array, concentration: flo
     whole = (concentration + total) * shares
     excess = (counts - total * shares) / whole
     departure = np.sum(whole * ((1 + excess) * np.log1p(excess) - excess), axis=-1)
-    posterior = prior + counts
     grown = np.log1p(total / concentration) - np.sum(np.log1p(counts / prior), axis=-1, keepdims=True)
-    rest = np.sum(_remainder(posterior) - _remainder(prior), axis=-1)
+    rest = np.sum(_remainder(prior + counts) - _remainder(prior), axis=-1)
     whole_rest = _remainder(concentration + total) - _remainder(np.full(1, concentration))
     return np.asarray(departure + rest + (0.5 * grown - whole_rest)[..., 0])
 
@@ -52,9 +51,11 @@ def jeffreys_at_best(counts: Float64Array) -> Float64Array:
 
 def _remainder(z: Float64Array) -> Float64Array:
     """What Stirling's formula for log gamma leaves out."""
-    z = np.asarray(z, dtype=np.float64)
-    square = 1 / np.square(np.maximum(z, _LARGE))
-    series = (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680))) / np.maximum(z, _LARGE)
+    far = np.maximum(z, _LARGE)
+    square = 1 / np.square(far)
+    series = np.asarray((1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680))) / far)
+    if not (z < _LARGE).any():
+        return series
     near = np.minimum(z, _LARGE)
     return np.where(z < _LARGE, gammaln(near) - (near - 0.5) * np.log(near) + near - _HALF_LOG_TAU, series)
 

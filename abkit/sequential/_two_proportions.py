@@ -18,14 +18,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit._roots import crossing
+from abkit._roots import secant
 from abkit._sets import ConfidenceSet, Interval, NoInterval, sided, tail_of
 from abkit.evidence import BaseEffect
 from abkit.sequential._dirichlet import jeffreys_at_best
@@ -42,6 +42,12 @@ SMALLEST, LARGEST, STEP = 1e-4, 8.0, 1.3
 LEAN = 1.4
 #: A proportion this small is no place for events.
 NOWHERE = 1e-120
+#: A step that lowers log E by no more is the last: it ends where the least is, but for the power 1.5 of this.
+NEARLY = 1e-10
+#: The rounding of log E, as a share of it.
+NOISE = 1e-14
+#: The log of a weight that is none; one that underflows takes many times as long.
+NOTHING = -700.0
 _Point = tuple[float, float]
 #: Proportions at a place of a path, with their first and second derivatives.
 _Path = Callable[[float], tuple[_Point, _Point, _Point]]
@@ -80,6 +86,8 @@ class _Evidence:
 
     def __init__(self, successes: tuple[float, float], n: tuple[float, float], tilts: _Tilts) -> None:
         self.successes, self.n = successes, n
+        self.known: dict[Null, float] = {}
+        self.at_ends = any(x in (0, m) for x, m in zip(successes, n, strict=True))
         self.units = np.array(n, dtype=np.float64)
         self.factors = np.expm1(tilts.log_odds)
         self.lean = tilts.lean / 2
@@ -101,35 +109,39 @@ class _Evidence:
         moved = np.array(points)[:, None] * self.factors
         pull = self.factors / (1 + moved)
         speed = np.array(speeds)
-        values = self.start + self.lean * sum(points) - self.units @ np.log1p(moved)
-        slopes = self.lean * sum(speeds) - (self.units * speed) @ pull
-        curves = (self.units * speed * speed) @ (pull * pull)
+        values = self.start + self.lean * sum(points) - self.units.dot(np.log1p(moved))
+        slopes = self.lean * sum(speeds) - (self.units * speed).dot(pull)
+        curves = (self.units * speed * speed).dot(pull * pull)
         if any(bends):
-            curves += self.lean * sum(bends) - (self.units * np.array(bends)) @ pull
+            curves += self.lean * sum(bends) - (self.units * np.array(bends)).dot(pull)
         top = max(float(values.max()), value)
-        weight, rest = np.exp(values - top), math.exp(value - top)
+        weight, rest = np.exp(np.maximum(values - top, NOTHING)), math.exp(value - top)
         whole = float(weight.sum()) + rest
-        mean = (float(weight @ slopes) + rest * slope) / whole
-        spread = float(weight @ (curves + (slopes - mean) ** 2)) + rest * (curve + (slope - mean) ** 2)
+        mean = (float(weight.dot(slopes)) + rest * slope) / whole
+        spread = float(weight.dot(curves + np.square(slopes - mean))) + rest * (curve + (slope - mean) ** 2)
         return top + math.log(whole), mean, spread / whole
 
     def least(self, path: _Path, low: float, high: float, guess: float) -> tuple[float, float]:
-        """The least log E along a path on which it falls, then rises, and where."""
-        for end, sign in ((low, 1), (high, -1)):
-            value, slope, _ = self.along(path, end)
-            if math.isfinite(value) and sign * slope >= 0:
-                return value, end
+        """The least log E along a path on which it falls, then rises, and where.
+
+        The last of Newton's steps is not looked at: it lowers log E by half the slope times the step.
+        """
+        if self.at_ends:
+            for end, sign in ((low, 1), (high, -1)):
+                value, slope, _ = self.along(path, end)
+                if math.isfinite(value) and sign * slope >= 0:
+                    return value, end
         here = guess if low < guess < high else low + (high - low) / 2
         while True:
             value, slope, curve = self.along(path, here)
             low, high = (here, high) if slope < 0 else (low, here)
             following = here - slope / curve if curve > 0 else math.nan
+            lower = slope * (here - following) / 2
+            if lower <= max(NEARLY, NOISE * min(abs(value), 1e9)) and low <= following <= high:
+                return value - lower, following
             if not low < following < high:
                 following = low + (high - low) / 2
-            if (
-                not abs(slope * (following - here)) > 1e-14 * min(max(1.0, abs(value)), 1e9)
-                or not low < following < high
-            ):
+            if not low < following < high:
                 return value, here
             here = following
 
@@ -183,6 +195,7 @@ class TwoProportionsEffect(BaseEffect):
     share: float
     tune_at: float
     sides: int = 2
+    _evidences: dict[Alternative, _Evidence] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     validity = "exact"
 
@@ -235,6 +248,11 @@ class TwoProportionsEffect(BaseEffect):
         if (alternative == "greater" and above <= 0) or (alternative == "less" and above >= 0):
             return 0.0
         evidence = self._evidence(alternative)
+        if null not in evidence.known:
+            evidence.known[null] = self._least(evidence, null)
+        return evidence.known[null]
+
+    def _least(self, evidence: _Evidence, null: Null) -> float:
         if not isinstance(null, Relative):
             return evidence.least(*_of_difference(_difference(null)), self._level)[0]
         if null.value <= -1:  # below 0 a ratio is impossible, and 0 is where the treatment has no successes
@@ -272,7 +290,7 @@ class TwoProportionsEffect(BaseEffect):
         if self.estimate == 1 or not lack(1.0) > 0:
             return 1.0
         guess = min(self.estimate + reach, (self.estimate + 1) / 2)
-        return crossing(lack, self.estimate, 1.0, guess, 9 / reach)
+        return secant(lack, guess, 9 / reach, self.estimate, 1.0)
 
     def _upper_log_ratio(self, error: float, alternative: Alternative) -> float:
         if self.successes_control == 0:
@@ -281,9 +299,8 @@ class TwoProportionsEffect(BaseEffect):
         low = math.log(x / self.n_treatment) - math.log(self.control)
         reach = 3 * math.sqrt(1 / (x + 0.5) + 1 / self.successes_control)
         lack = self._lack(_of_log_ratio, error, alternative, max(self.control, self.treatment))
-        return crossing(
-            lack, low, math.inf, max(low, math.log(0.5 / self.n_treatment / self.control)) + reach, 9 / reach
-        )
+        guess = max(low, math.log(0.5 / self.n_treatment / self.control)) + reach
+        return secant(lack, guess, 9 / reach, low)
 
     def _upper_log_odds_ratio(self, error: float, alternative: Alternative) -> float:
         failures = self.n_control - self.successes_control, self.n_treatment - self.successes_treatment
@@ -295,7 +312,7 @@ class TwoProportionsEffect(BaseEffect):
         reach = 3 * math.sqrt(sum(1 / (cell + 0.5) for cell in cells))
         lack = self._lack(_of_log_odds_ratio, error, alternative, sum(start) / 2)
         low = odds[1] - odds[0]
-        return crossing(lack, low, math.inf, max(low, start[1] - start[0]) + reach, 9 / reach)
+        return secant(lack, max(low, start[1] - start[0]) + reach, 9 / reach, low)
 
     def _lack(self, nulls: _Nulls, error: float, alternative: Alternative, guess: float) -> Callable[[float], float]:
         """How far the least log E of a null exceeds what an error asks for; searches start where the last ended."""
@@ -304,14 +321,18 @@ class TwoProportionsEffect(BaseEffect):
 
         def lack(null: float) -> float:
             nonlocal place
-            value, place = evidence.least(*nulls(null), place)
+            value, found = evidence.least(*nulls(null), place)
+            place = found if math.isfinite(value) else place
             return value - goal
 
         return lack
 
     def _evidence(self, alternative: Alternative) -> _Evidence:
-        tilts = _tilts(self.share, self.tune_at, self.sides, alternative)
-        return _Evidence((self.successes_control, self.successes_treatment), (self.n_control, self.n_treatment), tilts)
+        if alternative not in self._evidences:
+            tilts = _tilts(self.share, self.tune_at, self.sides, alternative)
+            successes, n = (self.successes_control, self.successes_treatment), (self.n_control, self.n_treatment)
+            self._evidences[alternative] = _Evidence(successes, n, tilts)
+        return self._evidences[alternative]
 
     @property
     def _level(self) -> float:
