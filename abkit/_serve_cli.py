@@ -28,6 +28,7 @@ def add_serve(commands: argparse._SubParsersAction[Any]) -> None:
         "--max-body", type=int, default=MAX_BODY, help=f"bytes that the body of a request may have ({MAX_BODY:,})"
     )
     parser.add_argument("--workers", type=int, default=WORKERS, help=f"logs that are read at once ({WORKERS})")
+    parser.add_argument("--audit", metavar="FILE", help="record each decision once in this file; see `abkit audit`")
     parser.set_defaults(run=_serve)
 
 
@@ -40,5 +41,13 @@ def _serve(parsed: argparse.Namespace) -> int:
         workers = _check.count("--workers", parsed.workers, 1)
     except ValueError as error:
         raise PlanError(str(error)) from error
-    serve(parsed.plans, parsed.host, parsed.port, timeout=timeout, max_body=max_body, workers=workers)
+    serve(
+        parsed.plans,
+        parsed.host,
+        parsed.port,
+        timeout=timeout,
+        max_body=max_body,
+        workers=workers,
+        audit=parsed.audit,
+    )
     return 0

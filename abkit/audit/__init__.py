@@ -13,7 +13,7 @@ from typing import Any
 
 from abkit import _check, _times
 from abkit.adapters._fingerprint import logged, reopened
-from abkit.audit._file import append_line, read_lines
+from abkit.audit._file import append_line, holds, read_lines
 from abkit.audit._record import Trail as Trail
 from abkit.audit._record import canonical, digest, line_of, problem, trail_of
 from abkit.decision import Decision, State, decide
@@ -243,7 +243,7 @@ def _appended(
     def following(before: bytes | None) -> bytes | None:
         if before is not None:
             _require_record(path, before)
-            if once is not None and once in _decisions(read_lines(path)[0]):
+            if once is not None and holds(path, canonical({"decision_id": once})[1:-1]):
                 return None
         return line_of(kind, at, content, before)
 
@@ -260,11 +260,6 @@ def _require_record(path: Path, line: bytes) -> None:
         wrong = "it is no record"
     if wrong:
         raise DataError(f"the last line of the audit file {str(path)!r} is damaged: {wrong}; nothing was appended.")
-
-
-def _decisions(lines: list[bytes]) -> list[str]:
-    records = [json.loads(line) for line in lines]
-    return [record["decision"]["decision_id"] for record in records if record["kind"] == "decision"]
 
 
 def _stripped(value: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -37,6 +38,12 @@ def read_lines(path: Path) -> tuple[list[bytes], int]:
         raise DataError(f"the audit file {str(path)!r} cannot be read: {error.strerror}.") from error
     *lines, torn = content.split(b"\n")
     return lines, len(torn)
+
+
+def holds(path: Path, text: bytes) -> bool:
+    """Whether a file that is not empty has these bytes: a search of memory, some thousand records a millisecond."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(text) >= 0
 
 
 @contextmanager

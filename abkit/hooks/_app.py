@@ -18,6 +18,7 @@ from abkit.hooks._kayenta_routes import add_kayenta
 from abkit.hooks._looks import Looks, UnreadyError
 from abkit.hooks._meter import MEDIA, Meter
 from abkit.hooks._prometheus import LABELS, parsed_query, prometheus, prometheus_error
+from abkit.hooks._recorder import Recorder
 from abkit.hooks._reply import Reply
 from abkit.hooks._served import NAME, served_plans
 from abkit.hooks._spinnaker import spinnaker
@@ -32,7 +33,12 @@ HIGHEST = 10_000
 
 
 def make_app(
-    plans: Iterable[str | Path], *, timeout: float = 10.0, max_body: int = 65_536, workers: int = 2
+    plans: Iterable[str | Path],
+    *,
+    timeout: float = 10.0,
+    max_body: int = 65_536,
+    workers: int = 2,
+    audit: str | Path | None = None,
 ) -> "FastAPI":
     """The server of `abkit serve`, as an ASGI application.
 
@@ -50,6 +56,8 @@ def make_app(
         many.
     workers : int
         Logs that are read at once.
+    audit : path, optional
+        A file in which each decision is recorded once, before it is answered; see `abkit.audit`.
 
     Returns
     -------
@@ -59,6 +67,8 @@ def make_app(
     ------
     PlanError
         A file is no plan, or says not where its log lies, or has another's name.
+    DataError
+        The file of decisions cannot be written.
     MissingDependencyError
         FastAPI is not installed.
     """
@@ -68,7 +78,8 @@ def make_app(
         raise MissingDependencyError(
             "the server needs FastAPI and uvicorn: install abkit-experiments[serve], or both of them."
         ) from error
-    looks, meter = Looks(served_plans(plans), timeout, workers), Meter()
+    recorder = None if audit is None else Recorder(Path(audit))
+    looks, meter = Looks(served_plans(plans), timeout, workers, recorder), Meter()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

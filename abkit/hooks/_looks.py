@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from abkit.errors import AbkitError, DataError
 from abkit.hooks._discreet import discreet
+from abkit.hooks._recorder import Recorder
 from abkit.hooks._served import Served, fingerprint
 
 if TYPE_CHECKING:
@@ -61,8 +62,10 @@ class Looks:
     nor reasons the decision stays as it was, to the byte.
     """
 
-    def __init__(self, plans: Mapping[str, Served], timeout: float, workers: int) -> None:
-        self.plans, self._timeout = plans, timeout
+    def __init__(
+        self, plans: Mapping[str, Served], timeout: float, workers: int, recorder: Recorder | None = None
+    ) -> None:
+        self.plans, self._timeout, self._recorder = plans, timeout, recorder
         self._workers = workers
         self._pool = self._new_pool()
         self._kept: OrderedDict[Key, Held] = OrderedDict()
@@ -99,7 +102,7 @@ class Looks:
         return await asyncio.shield(asyncio.wrap_future(future))
 
     def _started(self, key: Key, seen: object) -> Future[Held]:
-        future = self._pool.submit(_judged, self.plans[key[0]], key, seen, self._kept.get(key))
+        future = self._pool.submit(_judged, self.plans[key[0]], key, seen, self._kept.get(key), self._recorder)
         self._pending[key[0]] = Reading(key, seen, future)
         future.add_done_callback(partial(self._tell, asyncio.get_running_loop(), key))
         return future
@@ -132,18 +135,18 @@ class Looks:
                 self._kept.popitem(last=False)
 
 
-def _judged(served: Served, key: Key, seen: object, held: Held | None) -> Held:
+def _judged(served: Served, key: Key, seen: object, held: Held | None, recorder: Recorder | None) -> Held:
     from abkit.adapters._source import open_source
     from abkit.decision import State, decide
 
     _, stage, look = key
     report = held.report if held is not None and held.fingerprint == seen else None
+    state = None if stage is None else State(stage=stage)
+    now = dt.datetime.now(dt.UTC) if served.clocked else None
     try:
         if report is None:
             with open_source(served.source, served.base) as log:
                 report = served.plan.analyze(log, look=look)
-        state = None if stage is None else State(stage=stage)
-        now = dt.datetime.now(dt.UTC) if served.clocked else None
         judged: Decision | DataError = decide(served.plan, report, state=state, now=now)
     except DataError as error:
         why, judged = error, discreet(error)
@@ -151,6 +154,8 @@ def _judged(served: Served, key: Key, seen: object, held: Held | None) -> Held:
         judged = held.judged
     elif isinstance(judged, DataError):
         logging.getLogger("abkit").warning("%s: %s", served.name, why)
+    elif recorder is not None:
+        recorder.record(served.plan, judged, state, now, look)
     return Held(seen, report, judged, time.monotonic())
 
 

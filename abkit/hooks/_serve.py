@@ -10,9 +10,18 @@ from abkit.errors import MissingDependencyError, PlanError
 from abkit.hooks._app import make_app
 
 
-def serve(plans: Iterable[str | Path], host: str, port: int, *, timeout: float, max_body: int, workers: int) -> None:
+def serve(
+    plans: Iterable[str | Path],
+    host: str,
+    port: int,
+    *,
+    timeout: float,
+    max_body: int,
+    workers: int,
+    audit: str | Path | None,
+) -> None:
     """Answer until the process is told to end; requests that are being answered then have `timeout` seconds."""
-    app = make_app(plans, timeout=timeout, max_body=max_body, workers=workers)
+    app = make_app(plans, timeout=timeout, max_body=max_body, workers=workers, audit=audit)
     try:
         import uvicorn
     except ImportError as error:

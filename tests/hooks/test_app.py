@@ -353,3 +353,32 @@ def test_the_program_serves_until_it_is_told_to_end(one: Path) -> None:
 def test_the_running_address_is_this_machine_only(one: Path) -> None:
     with running(one) as address:
         assert address.startswith("http://127.0.0.1:")
+
+
+def test_each_decision_is_recorded_once_and_can_be_made_again(tmp_path: Path) -> None:
+    from abkit import audit
+
+    file = tmp_path / "audit.jsonl"
+    plan = write(tmp_path, "checkout", "promote", strategy=RAMP)
+    late = write(tmp_path, "late", "continue", timing={"start": "2020-01-01", "deadline": "1d"})
+    for _ in range(2):
+        with client(plan, late, audit=file) as http, ThreadPoolExecutor(4) as pool:
+            asked = ["/argo/checkout?stage=1", "/spinnaker/checkout?stage=1", "/argo/late", "/argo/checkout"] * 2
+            given = {strict(reply)["decision_id"] for reply in pool.map(http.get, asked)}
+    records = audit.read(file)
+    assert sorted(record["decision"]["decision_id"] for record in records) == sorted(given)
+    assert all(again.agrees for again in audit.replay(file))
+
+
+def test_what_cannot_be_recorded_is_not_answered(one: Path, tmp_path: Path) -> None:
+    with pytest.raises(ab.DataError, match="cannot be written"):
+        make_app([one], audit=tmp_path / "none" / "audit.jsonl")
+    file = tmp_path / "audit.jsonl"
+    with client(one, audit=file) as http:
+        file.write_text("not a record\n")
+        reply = http.get("/argo/checkout")
+        assert (reply.status_code, strict(reply)["error"]["code"]) == (500, "internal")
+        assert str(tmp_path) not in reply.text
+        file.unlink()
+        assert http.get("/argo/checkout").status_code == 200
+    assert file.exists()
