@@ -362,7 +362,7 @@ def _of_rule(sizer: Sizer) -> Iterator[str]:
         yield f"harms have an alpha of their own, {sizer.experiment.rule.alpha_rollback:g}, in {judged} equal shares"
     if shares.shares and sizer.experiment.adjust == "holm" and shares.treatments > 1 and "success" in roles:
         yield f"success metrics share theirs among {shares.treatments} treatments"
-    elif sizer.experiment.adjust == "holm" and family > 1:
+    elif sizer.experiment.adjust == "holm" and family > 1 and not shares.shares:
         yield f"alpha is shared among {family} tests: Bonferroni's share, below which Holm's never is"
 
 

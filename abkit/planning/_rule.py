@@ -108,7 +108,7 @@ def rule_shares(experiment: Experiment, metrics: dict[str, Metric], looks: int) 
         half / max(family, 1),
         half,
         half if alpha is None else alpha / max(judged * treatments, 1),
-        _false_harms(experiment, metrics, tree, treatments),
+        _false_harms(experiment, metrics, tree, treatments, looks),
         experiment.quality.alpha * _checks(experiment, metrics, treatments, repeats),
         shares,
     )
@@ -175,7 +175,9 @@ def _mixed(node: AllOf | AnyOf, part: Node, words: str) -> bool:
     return not isinstance(part, str) and other in words
 
 
-def _false_harms(experiment: Experiment, metrics: Mapping[str, Metric], tree: AllOf | None, treatments: int) -> float:
+def _false_harms(
+    experiment: Experiment, metrics: Mapping[str, Metric], tree: AllOf | None, treatments: int, looks: int
+) -> float:
     """Of metrics whose own tests need not succeed; the harms of success metrics are a family under Holm's procedure."""
     roles = {name: metric.role for name, metric in metrics.items() if metric.role != "quality"}
     sure = set() if tree is None else _in_every_way(tree)
@@ -185,8 +187,8 @@ def _false_harms(experiment: Experiment, metrics: Mapping[str, Metric], tree: Al
     others = success - max(len(sure & gaining), int(one))
     rest = sum(name not in sure for name, role in roles.items() if role != "success")
     alpha = experiment.rule.alpha_rollback
-    if alpha is not None:
-        return alpha / (len(roles) * treatments) * (rest + others) if roles else 0.0
+    if alpha is not None:  # at a look before its gain a metric's own harm may be shown, at a level of its own
+        return alpha / treatments * (1.0 if looks > 1 else (rest + others) / max(len(roles), 1))
     return experiment.monitor.total / 2 * (rest + (min(others, 1) if experiment.adjust == "holm" else others))
 
 

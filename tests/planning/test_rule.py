@@ -42,6 +42,14 @@ PLANS: dict[str, tuple[dict[str, ab.Metric], dict[str, Any]]] = {
         {"monitor": ab.GroupSequential(looks=5, boundary="pocock")},
     ),
     "any time": ({"gain": GAIN}, {"monitor": ab.AnytimeValid(tune_at=10_000)}),
+    "all of a tree, own harms": (
+        {"gain": GAIN, "other": OTHER, "slow": SLOW, "watched": WATCHED},
+        {"rule": ab.Rule(promote=ab.AllOf("gain", "other"), alpha_rollback=0.02)},
+    ),
+    "any of a tree": (
+        {"gain": GAIN, "other": OTHER, "slow": SLOW, "error": ERROR},
+        {"rule": ab.Rule(promote=ab.AnyOf("gain", ab.AllOf("other", "slow")))},
+    ),
     "two treatments": ({"gain": GAIN, "slow": SLOW}, {"allocation": {"c": 2, "t": 1, "u": 1}}),
 }
 
@@ -124,7 +132,7 @@ def renamed(planning: Planning) -> Planning:
 @pytest.mark.parametrize("name", PLANS)
 def test_the_planned_units_promote_as_often_as_planned(name: str) -> None:
     found = renamed(planned(name, looks=6 if name == "any time" else None))
-    effects = {"gain": 0.2, "rate": 0.01}
+    effects = {"gain": 0.2, "rate": 0.01} | ({"other": 0.03} if name == "all of a tree, own harms" else {})
     runs = 300
     share = verdicts(found, effects, runs, np.random.default_rng(7)).count("promote") / runs
     assert found.rule.power >= 0.8
@@ -188,6 +196,54 @@ def test_the_shares_of_the_rule() -> None:
     assert rule.alpha_other == 0.025
     assert rule.false_harms == pytest.approx(0.025 + 0.025)  # what is watched; the other success metric
     assert rule.each(0.8) == pytest.approx(1 - (0.2 - rule.false) / 2)
+    own = planned("all of a tree, own harms").sizer.rule
+    assert (own.tests, own.alpha_success, own.alpha_harm) == pytest.approx((3, 0.025, 0.02 / 4))
+    assert own.false_harms == pytest.approx(0.02 / 4)  # what is watched
+    assert own.each(0.8) == pytest.approx(1 - (0.2 - own.false) / 3)
+    tree = planned("any of a tree").sizer.rule
+    assert [tree.tail(name, role) for name, role in {"gain": "success", "slow": "guardrail"}.items()] == [0.0125] * 2
+    assert tree.tail("error", "guardrail") == 0.025
+    assert tree.tests == 3  # the guardrail beside the tree, and the longer of its two ways
+    assert tree.false_harms == pytest.approx(0.025 + 0.025)  # the guardrail within the tree; the other success metric
     two = planned("two treatments").sizer.rule
     assert two.alpha_success == pytest.approx(0.05 / 2 / 2)
     assert planned("guardrails only").sizer.rule.each(0.8) == pytest.approx(1 - (0.2 - 0.001) / 2)
+
+
+def tree_plan(tree: Any, effects: Mapping[str, float | None], **more: Any) -> Planning:
+    metrics: dict[str, ab.Metric] = {name: ab.Mean(name, mde=size) for name, size in effects.items()}
+    metrics["slow"] = ab.Mean("slow", role="guardrail", direction="decrease", margin=1.0)
+    plan = ab.Experiment(unit="u", variant="v", control="c", metrics=metrics, rule=ab.Rule(promote=tree), **more)
+    return plan.plan({name: SUMMARY[name] for name in metrics})
+
+
+def test_a_tree_of_all_and_any_of_the_default_is_the_default() -> None:
+    both = {"gain": 0.2, "other": 0.03}
+    default, tree = tree_plan(None, both), tree_plan(ab.AllOf("slow", ab.AnyOf("gain", "other")), both)
+    assert (tree.rule.units, tree.rule.power) == (default.rule.units, default.rule.power)
+    assert (tree.sizer.rule.tests, tree.sizer.rule.false_harms) == (2, default.sizer.rule.false_harms)
+    assert "where the treatment is better in `gain` by 0.2 (2%) or `other` by 0.03 (1%)" in " ".join(str(tree).split())
+
+
+def test_what_a_tree_needs_is_told_in_words() -> None:
+    both = {"gain": 0.2, "other": 0.03}
+    text = " ".join(str(tree_plan(ab.AllOf("gain", "other"), both)).split())
+    assert "better in `gain` by 0.2 (2%) and `other` by 0.03 (1%)" in text
+    assert "a promotion needs `slow` and `gain` and `other`" in text
+    text = " ".join(str(tree_plan(ab.AnyOf("gain", ab.AllOf("other", "slow")), both)).split())
+    assert "a promotion needs `gain` or (`other` and `slow`)" in text
+    assert "of alpha the rule's tree gives gain 50%, other 50%, slow 50%" in text
+
+
+def test_a_tree_that_cannot_be_sized_says_why() -> None:
+    assert "`other`: no effect is named" in str(tree_plan(ab.AllOf("gain", "other"), {"gain": 0.2, "other": None}))
+    assert tree_plan(ab.AnyOf("gain", "other"), {"gain": 0.2, "other": None}).rule.units
+    plan = tree_plan(ab.AllOf("gain", "other"), {"gain": 0.2, "other": 0.03}).experiment
+    wrong = plan.plan({name: SUMMARY[name] for name in plan.metrics}, mde={"other": -1.0})
+    assert (wrong.rule.reason or "").startswith("`other`: an effect of -1 is on the wrong side")
+
+
+def test_a_promotion_waits_for_the_fewest_units() -> None:
+    found = tree_plan(None, {"gain": 5.0}, timing=ab.Timing(min_units=50_000))
+    assert found.rule.allocation == {"c": 50_000, "treatment": 50_000}
+    assert "waits until each variant has 50,000 units" in " ".join(str(found).split())
