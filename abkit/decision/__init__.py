@@ -185,19 +185,18 @@ def risk_of(experiment: Experiment, treatments: int) -> Risk:
 
 
 def _false_promote(experiment: Experiment, treatments: int) -> float:
-    """Of a release that does not have what a promotion takes: by default, of one that improves no success metric."""
+    """Of a treatment that does not have what a promotion takes, or is beyond the margin of a guardrail."""
     roles = [metric.role for metric in experiment.metrics.values()]
     timing, tree, holm = experiment.timing, experiment.rule.promote, experiment.adjust == "holm"
     needless = timing.deadline is not None and timing.at_deadline == "noninferior" and "guardrail" in roles
     if needless and "success" in roles:  # guardrails are then enough
         return 1.0
     half = experiment.monitor.total / 2
+    guarded = half * treatments if "guardrail" in roles else half  # each treatment may be beyond a margin
     if tree is not None:
         shared = {name: metric.role == "success" and holm for name, metric in experiment.metrics.items()}
-        return _false(tree, {name: half if once else half * treatments for name, once in shared.items()})
-    if "success" in roles:
-        return half if holm else half * treatments * roles.count("success")
-    return half * treatments if "guardrail" in roles else half
+        return max(guarded, _false(tree, {name: half if once else half * treatments for name, once in shared.items()}))
+    return guarded if holm else max(guarded, half * treatments * roles.count("success"))
 
 
 def _false(node: Node, errors: dict[str, float], share: float = 1.0) -> float:

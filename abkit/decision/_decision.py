@@ -69,7 +69,10 @@ class CheckStatus:
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """Bounds of the errors of this rule: how often a harmless release is rolled back, a useless one promoted."""
+    """Bounds of this rule's errors: how often what is harmless is rolled back, what is useless or harmful promoted.
+
+    Useless is what improves no success metric, harmful what is beyond a guardrail's margin.
+    """
 
     false_promote_max: float
     false_rollback_max: float

@@ -12,7 +12,7 @@ from abkit import _check
 from abkit.decision import Risk
 from abkit.experiment import Experiment
 from abkit.simulate._rates import Average, Rate
-from abkit.simulate._scenario import Scenario, allocation_of
+from abkit.simulate._scenario import Scenario
 
 SCHEMA = "abkit.operating-characteristics/1"
 
@@ -137,25 +137,12 @@ class OperatingCharacteristics:
         found = []
         for row in self.rows:
             for what, rate, limit in (
-                ("promote", row.wrong_promote, self._stated_promote(row.scenario)),
+                ("promote", row.wrong_promote, self.risk.false_promote_max),
                 ("rollback", row.wrong_rollback, self.risk.false_rollback_max),
             ):
                 if rate is not None and rate.surely_above(limit):
                     found.append((row.scenario.name, what, rate, limit))
         return tuple(found)
-
-    def _stated_promote(self, scenario: Scenario) -> float:
-        """Where a success metric is better only guardrails stand in the way, each of a treatment with half of alpha."""
-        guarded = min(1.0, (len(allocation_of(self.plan)) - 1) * self.plan.monitor.total / 2)
-        if self.plan.rule.promote is not None:
-            guards = any(metric.role == "guardrail" for metric in self.plan.metrics.values())
-            return max(self.risk.false_promote_max, guarded * guards)
-        gains = [
-            scenario.effects.get(name, 0.0) for name, metric in self.plan.metrics.items() if metric.role == "success"
-        ]
-        if not any(gain > 0 for gain in gains):
-            return self.risk.false_promote_max
-        return guarded
 
     def gains(self) -> list[tuple[float, Characteristics]]:
         """The scenarios that differ in the effect on all success metrics only, by that effect."""

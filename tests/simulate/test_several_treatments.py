@@ -19,5 +19,6 @@ def test_each_treatment_may_pass_a_guardrail_at_its_margin() -> None:
     passed = (((z[:, 1:] - z[:, :1]) / np.sqrt(2)).max(axis=1) > 1.959964).mean()
     assert abs(float(found["harmful"].promote) - passed) < 0.008
     assert 0.06 < passed <= 4 * 0.025
+    assert found.risk.false_promote_max == 0.1
     assert found["useless"].promote < 0.025
     assert not found.excesses
