@@ -111,7 +111,8 @@ def decide_report(report: Report, state: State | None = None, now: dt.datetime |
     judged, progress = findings(report), progress_of(report, state, now)
     decided, reasons, blocked = verdicts(report, judged, progress)
     segments = segment_verdicts(report, progress) if experiment.strategy.segment_verdicts else {}
-    decided, segments, harmed, held = with_segments(decided, segments, every=_every_segment(experiment))
+    every = _every_segment(experiment)
+    decided, segments, harmed, held = with_segments(report, progress, decided, segments, every=every)
     verdict, variant = overall(decided, judged)
     checks = tuple(
         CheckStatus(check.id, check.status, check.message, None if check.value is None else rounded(check.value))
@@ -133,7 +134,7 @@ def decide_report(report: Report, state: State | None = None, now: dt.datetime |
         stage,
         variant,
         decided,
-        (*reasons, *harmed),
+        tuple(dict.fromkeys((*reasons, *harmed))),
         checks,
         tuple(report.notes()),
         metrics,

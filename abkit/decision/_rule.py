@@ -91,7 +91,7 @@ def verdicts(
             decided[variant] = "rollback"
             reasons += [_reason("HARM_SHOWN", finding) for finding in harm]
         elif harm or failed or lacking:
-            decided[variant], why = _without_verdict(report, mine, progress, blocked=bool(harm or failed))
+            decided[variant], why = without_verdict(report, mine, progress, blocked=bool(harm or failed))
             held |= decided[variant] == "continue" and progress.expired
             reasons += [*(_reason("HARM_SHOWN", finding) for finding in harm), *lacking, *why]
         else:
@@ -101,7 +101,7 @@ def verdicts(
     return decided, list(dict.fromkeys(reasons)), bool(failed) or held
 
 
-def _without_verdict(
+def without_verdict(
     report: Report, mine: list[Finding], progress: Progress, *, blocked: bool
 ) -> tuple[Verdict, list[Reason]]:
     """Continue, until the deadline has passed."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from abkit.decision._decision import Reason, SegmentVerdict
 from abkit.decision._progress import Progress
-from abkit.decision._rule import Finding, against_null, judge, pvalue_of, verdicts
+from abkit.decision._rule import Finding, against_null, judge, pvalue_of, verdicts, without_verdict
 from abkit.evidence import TestResult
 from abkit.inference import adjust
 from abkit.report import MetricResult, Report
@@ -46,30 +46,43 @@ def segment_findings(report: Report) -> list[Finding]:
 
 
 def with_segments(
-    decided: dict[str, Verdict], segments: Segments, *, every: bool
+    report: Report, progress: Progress, decided: dict[str, Verdict], segments: Segments, *, every: bool
 ) -> tuple[dict[str, Verdict], Segments, list[Reason], bool]:
     """The verdicts on the whole and on segments, held against each other; and whether a person must look.
 
     What harms a segment is not promoted as a whole, and of what is rolled back as a whole no segment is promoted. With
-    `every`, a promotion of the whole waits until each segment has data and its guardrails are within their margins.
+    `every`, a promotion of the whole waits until each segment has data and its guardrails are within their margins, or
+    until the deadline.
     """
     whole, parts, reasons, held = dict(decided), {name: dict(found) for name, found in segments.items()}, [], False
+    late = False  # a person must look, unless another treatment is promoted
     for variant, verdict in decided.items():
-        if verdict == "rollback":
-            for found in parts.values():
-                found[variant] = _not_alone(found[variant], variant)
-            continue
-        harmed = [name for name, found in segments.items() if _is_harmed(found[variant])]
+        if verdict != "rollback":
+            found = _against(segments, variant, every=every and verdict == "promote")
+            reasons += found
+            if found and verdict == "promote":
+                whole[variant], why = without_verdict(report, [], progress, blocked=True)
+                reasons += why
+                if whole[variant] == "continue":
+                    held |= any(reason.code == "SEGMENT_HARMED" for reason in found)
+                    late |= progress.expired
+        if whole[variant] == "rollback":
+            for part in parts.values():
+                part[variant] = _not_alone(part[variant], variant)
+    return whole, parts, list(dict.fromkeys(reasons)), held or (late and "promote" not in whole.values())
+
+
+def _against(segments: Segments, variant: str, *, every: bool) -> list[Reason]:
+    """What segments say against promoting a treatment as a whole."""
+    reasons = []
+    lacking = [name for name, found in segments.items() if every and _is_open(found[variant])]
+    if harmed := [name for name, found in segments.items() if _is_harmed(found[variant])]:
         message = f"{variant} is shown to be worse where {', '.join(harmed)}, so that it is not promoted as a whole"
-        reasons += [Reason("SEGMENT_HARMED", message, variant)] if harmed else []
-        lacking = [name for name, found in segments.items() if every and _is_open(found[variant])]
-        if lacking and verdict == "promote":
-            message = f"{variant} is not shown to be within its margins where {', '.join(lacking)}"
-            reasons.append(Reason("SEGMENT_NOT_SHOWN", message, variant))
-            whole[variant] = "continue"
-        if harmed and verdict == "promote":
-            whole[variant], held = "continue", True
-    return whole, parts, reasons, held
+        reasons.append(Reason("SEGMENT_HARMED", message, variant))
+    if lacking:
+        message = f"{variant} is not shown to be within its margins where {', '.join(lacking)}"
+        reasons.append(Reason("SEGMENT_NOT_SHOWN", message, variant))
+    return reasons
 
 
 def _is_harmed(found: SegmentVerdict) -> bool:

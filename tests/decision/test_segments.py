@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from dataclasses import replace
 from typing import Any
@@ -99,6 +100,31 @@ def test_the_whole_may_wait_for_every_segment() -> None:
     assert (decision.verdict, decision.blocked, decision.reasons[-1].code) == ("continue", False, "SEGMENT_NOT_SHOWN")
     assert decide_report(report(GAIN, {"DE": GAIN, "FR": FLAT}, plan=plan)).verdict == "promote"
     assert decide_report(report(GAIN, {"DE": {"s": 4.0, "g": None}, "FR": FLAT}, plan=plan)).verdict == "continue"
+
+
+@pytest.mark.parametrize(
+    ("choice", "found", "verdict", "blocked"),
+    [
+        ("hold", FLAT, "continue", True),
+        ("noninferior", FLAT, "continue", True),
+        ("rollback", FLAT, "rollback", False),
+        ("hold", HARM, "continue", True),
+        ("rollback", HARM, "rollback", False),
+    ],
+)
+def test_segments_do_not_hold_a_promotion_up_beyond_the_deadline(
+    choice: Any, found: dict[str, float | None], verdict: str, blocked: bool
+) -> None:
+    timing = ab.Timing(start="2026-11-01", deadline="7d", at_deadline=choice)
+    plan = replace(PLAN, strategy=ab.FeatureFlag(flag="f", every_segment=True), timing=timing)
+    wide: dict[str, float | None] = {"s": 0.0, "g": 9.5}
+    given = report(GAIN, {"DE": wide if found is FLAT else found, "FR": GAIN}, plan=plan)
+    now = dt.datetime(2026, 11, 9, tzinfo=dt.UTC)
+    decision = decide_report(given, now=now)
+    assert (decision.verdict, decision.blocked, decision.reasons[-1].code) == (verdict, blocked, "DEADLINE_PASSED")
+    assert verdicts(decision)["FR"] == ("continue" if verdict == "rollback" else "promote")
+    early = decide_report(given, now=now - dt.timedelta(days=3))
+    assert (early.verdict, early.blocked) == ("continue", found is HARM)
 
 
 def test_no_segment_is_promoted_of_what_is_rolled_back() -> None:
