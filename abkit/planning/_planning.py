@@ -100,7 +100,7 @@ class RulePlan:
     asked : float
         The chance that was asked.
     units : int or None
-        Units of all variants: the largest need of a success metric or guardrail.
+        Units of all variants: the largest need of a success metric or guardrail that a promotion depends on.
     allocation : dict of variant to int
         Units of each variant.
     units_expected : float or None

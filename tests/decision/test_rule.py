@@ -10,7 +10,7 @@ import pytest
 
 import abkit as ab
 from abkit._tails import critical
-from abkit.decision import decide_report
+from abkit.decision import decide_report, risk_of
 from abkit.evidence import run_test
 from abkit.inference._mean_effect import MeanEffect
 from abkit.logs import Audit, LogStatistics
@@ -352,3 +352,34 @@ def test_errors_are_bounded_by_the_sum_of_the_tests(
     risk = decide_report(report_of(metrics, found, adjust=adjust)).risk
     assert (risk.false_promote_max, risk.false_rollback_max) == pytest.approx((promote, rollback))
     assert risk.guarantee == "fixed horizon"
+
+
+@pytest.mark.parametrize(
+    ("tree", "treatments", "adjust", "promote"),
+    [
+        (ab.AllOf("s", "t", "g"), 1, "holm", 0.025),
+        (ab.AnyOf("s", "t"), 1, "holm", 0.025),
+        (ab.AnyOf("s", ab.AllOf("t", "g")), 1, "none", 0.025),
+        (ab.AnyOf("s", "t"), 3, "holm", 0.075),  # the guardrail beside it has all of alpha in each treatment
+        (ab.AnyOf("s", "t"), 3, "none", 0.075),
+        (ab.AllOf("s", "g"), 3, "holm", 0.075),
+        (ab.AnyOf("g"), 50, "none", 1.0),
+    ],
+)
+def test_a_tree_that_does_not_hold_is_promoted_as_often_as_its_false_nodes_are_shown(
+    tree: ab.AllOf | ab.AnyOf, treatments: int, adjust: str, promote: float
+) -> None:
+    metrics = S | T | G
+    found = {(name, f"treatment {i}"): 0.0 for i in range(treatments) for name in metrics}
+    report = report_of(metrics, found, adjust=adjust, rule=ab.Rule(promote=tree, alpha_rollback=0.01))
+    risk = decide_report(report).risk
+    assert (risk.false_promote_max, risk.false_rollback_max) == pytest.approx((promote, 0.01))
+
+
+@pytest.mark.parametrize(("metrics", "promote"), [(S | G, 1.0), (S, 0.025), (G, 0.025)])
+def test_a_deadline_that_takes_guardrails_for_enough_promotes_what_is_useless(
+    metrics: dict[str, ab.Metric], promote: float
+) -> None:
+    timing = ab.Timing(start="2026-01-01", deadline="1d", at_deadline="noninferior")
+    plan = ab.Experiment("u", "v", "c", metrics, timing=timing)
+    assert risk_of(plan, 1).false_promote_max == promote
