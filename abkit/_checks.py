@@ -17,6 +17,9 @@ from abkit.sequential import FixedHorizon, srm_sequence
 from abkit.strategies import Ramped
 from abkit.suffstats import CoMoments
 
+#: Variances that are smaller than this share of another variant's are rounding.
+ALIKE = 1e-9
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -47,6 +50,8 @@ def data_checks(
         if statistics.decided is None
         else _lost(experiment, statistics.decided)
     )
+    if statistics.decided is None:
+        yield from _spreads(experiment, merged)
     yield from _balance(experiment, merged, treatments)
 
 
@@ -200,6 +205,23 @@ def _missing(experiment: Experiment, merged: dict[str, Group], treatments: list[
         listed = ", ".join(f"{variant} {share:.2%}" for variant, share in zip(variants, shares, strict=True))
         status = "fail" if pvalue < experiment.quality.alpha else "pass"
         yield Check(f"missing:{name}", status, f"rows without a value: {listed}; p = {pvalue:.3g}", pvalue)
+
+
+def _spreads(experiment: Experiment, merged: dict[str, Group]) -> Iterator[Check]:
+    """Values that are all the same in one variant only are no measurement; but that nothing happened is one."""
+    for block, metric in zip(experiment.request().blocks, experiment.metrics.values(), strict=True):
+        if metric.pairs or block.buckets is not None:
+            continue
+        held = {v: group.moments[block.metric] for v, group in merged.items() if block.metric in group.moments}
+        for i, variable in enumerate(block.variables[: len(metric.outcomes())]):
+            spreads = {v: float(found.m2[i, i] / found.n) for v, found in held.items() if found.n > 1}
+            least = ALIKE * max(spreads.values(), default=0.0)
+            means = {v: float(held[v].mean[i]) for v, spread in spreads.items() if spread <= least and held[v].mean[i]}
+            alone = len(means) < len(spreads) or len(set(means.values())) > 1
+            if means and alone and not variable.binary:
+                listed = ", ".join(f"{variant} {mean:.6g}" for variant, mean in means.items())
+                message = f"`{variable.column}` has one value in all units of a variant, unlike in others: {listed}"
+                yield Check(f"constant:{block.metric}", "fail", message)
 
 
 def _gaps(control: CoMoments, treatment: CoMoments) -> tuple[float, float, float]:

@@ -23,6 +23,8 @@ KINDS: dict[str, type[Counts | Moments | CoMoments | Histogram]] = {
 }
 #: How far a sum of zeros and ones may be from a whole number, and a correlation beyond 1, by rounding.
 ROUNDING = 1e-6
+#: No quantity is larger, and the square of its square is a number yet.
+LARGEST = 1e75
 
 
 def given_statistics(experiment: Experiment, log: object) -> LogStatistics | None:
@@ -137,7 +139,9 @@ def _moments(block: Block, given: Counts | Moments | CoMoments | Histogram) -> C
 
 
 def _refuse_impossible(moments: CoMoments) -> None:
-    """Variables cannot vary together more than each does."""
+    """No number is beyond all quantities, and variables cannot vary together more than each does."""
+    if max(np.abs(moments.mean).max(), np.sqrt(np.abs(moments.m2).max())) > LARGEST * max(int(moments.n), 1):
+        raise ValueError(f"numbers must be at most {LARGEST:g} in size.")
     if len(moments.names) > 1:
         size = np.sqrt(np.diagonal(moments.m2))
         scale = np.where(size > 0, size, 1.0)

@@ -27,6 +27,8 @@ FEWEST_PULLS = 2
 ROUNDING = 1e-12
 #: Fewer rewards, or degrees of freedom, than these and the error rate was found to miss 5% by more than a point.
 FEWEST = 30
+#: No reward is larger, and its square is a number yet.
+LARGEST = 1e100
 
 Chosen = npt.NDArray[np.bool_]
 
@@ -123,6 +125,8 @@ def adaptive_effect(moments: CoMoments, origin: float = 0.0, unit: float = 1.0) 
     rewards of each arm, and a decision in which either could have come.
     """
     refuse_few(moments, ("`control`", "`treatment`"))
+    if max(abs(origin), unit) > LARGEST:
+        raise ValueError(f"rewards must be at most {LARGEST:g} in size.")
     values, covariance, df = estimates(moments)
     (var_c, both), (_, var_t) = (covariance * unit * unit).tolist()
     control, treatment = (values * unit + origin).tolist()

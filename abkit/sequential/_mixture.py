@@ -22,7 +22,8 @@ TUNE_AT_EVENTS = 30
 def log_evalue(z: npt.ArrayLike, x: npt.ArrayLike) -> Float64Array:
     """Log of the two-sided mixture martingale (Howard et al. 2021, AoS 49(2), eq. 14)."""
     z, x = np.asarray(z, dtype=np.float64), np.asarray(x, dtype=np.float64)
-    return np.asarray(-0.5 * np.log1p(x) + 0.5 * z * z * (x / (1 + x)))
+    with np.errstate(over="ignore"):  # of deviates beyond 1e154 it is infinite
+        return np.asarray(-0.5 * np.log1p(x) + 0.5 * z * z * (x / (1 + x)))
 
 
 def log_evalue_greater(z: npt.ArrayLike, x: npt.ArrayLike) -> Float64Array:
