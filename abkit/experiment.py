@@ -27,7 +27,7 @@ from abkit.rule import Rule, Timing
 from abkit.sequential import Look, Monitor
 from abkit.source import Source
 from abkit.strategies import OBSERVATIONAL, ABTest, Design, Ramped, Strategy
-from abkit.types import ROWS, Adjust, Assignment, Missing
+from abkit.types import ROWS, Adjust, Assignment, Guarantee, Missing
 from abkit.types import Quality as Quality  # noqa: PLC0414 - it is part of a plan
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ class Experiment:
         return "adaptive" if self.assignment == "adaptive" else self.strategy.design
 
     @property
-    def guarantee(self) -> str:
+    def guarantee(self) -> Guarantee:
         """When the stated error rates hold."""
         return OBSERVATIONAL if self.strategy.observational else self.strategy.guarantee or self.monitor.guarantee
 

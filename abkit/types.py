@@ -14,6 +14,8 @@ Missing = Literal["error", "drop", "zero"]
 Assignment = Literal["randomised", "adaptive"]
 Adjust = Literal["holm", "none"]
 Verdict = Literal["promote", "continue", "rollback"]
+Shown = Literal["superior", "noninferior", "inferior", "inconclusive", "no_data"]
+Guarantee = Literal["anytime", "at scheduled looks", "fixed horizon", "observational"]
 RelativeMethod = Literal["fieller", "delta", "log"]
 
 ALTERNATIVES: tuple[Alternative, ...] = get_args(Alternative)

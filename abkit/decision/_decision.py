@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from abkit.decision._state import State
-from abkit.types import Verdict
+from abkit.types import Guarantee, Shown, Verdict
 
 SCHEMA = "abkit.decision/1"
 
@@ -38,7 +38,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class MetricStatus:
-    """One metric of one treatment: superior, noninferior, inferior, inconclusive or no_data.
+    """One metric of one treatment, and what is shown of it.
 
     `validity` says when its error rate holds: one look, needs planned looks, exact, asymptotic, or burn-in.
     """
@@ -46,7 +46,7 @@ class MetricStatus:
     metric: str
     variant: str
     role: str
-    status: str
+    status: Shown
     n_control: int
     n_treatment: int
     estimate: float | None
@@ -76,7 +76,7 @@ class Risk:
 
     false_promote_max: float
     false_rollback_max: float
-    guarantee: str
+    guarantee: Guarantee
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from abkit.evidence import TestResult
 from abkit.inference import adjust
 from abkit.report import MetricResult, Report
 from abkit.rule import AllOf, AnyOf, Rule, shares_of
-from abkit.types import Null, Relative, Verdict
+from abkit.types import Null, Relative, Shown, Verdict
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Finding:
     """A metric of a treatment, judged: its status, the test against its null, and alpha's share for it."""
 
     row: MetricResult
-    status: str
+    status: Shown
     null: Null
     test: TestResult | None
     alpha: float

@@ -15,6 +15,7 @@ from abkit.sequential._guard import burn_in
 from abkit.sequential._look import Look
 from abkit.sequential._monitored import MonitoredEffect
 from abkit.sequential._two_proportions import two_proportions_effect
+from abkit.types import Guarantee
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class AnytimeValid:
     tune_at: int = 10_000
     sides: int = 2
     kind: ClassVar[str] = "anytime-valid"
-    guarantee: ClassVar[str] = "anytime"
+    guarantee: ClassVar[Guarantee] = "anytime"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sides", _check.choice("sides", self.sides, (1, 2)))

@@ -12,6 +12,7 @@ from abkit.errors import PlanError
 from abkit.evidence import Effect, Sample
 from abkit.sequential._design import Design
 from abkit.sequential._look import Look
+from abkit.types import Guarantee
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class FixedHorizon:
     alpha: float = 0.05
     kind: ClassVar[str] = "fixed-horizon"
     sides: ClassVar[int] = 2
-    guarantee: ClassVar[str] = "fixed horizon"
+    guarantee: ClassVar[Guarantee] = "fixed horizon"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", _check.within("alpha", self.alpha, 0, 1))

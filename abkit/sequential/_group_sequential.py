@@ -20,6 +20,7 @@ from abkit.sequential._design import Design
 from abkit.sequential._group_sequential_design import group_sequential_design
 from abkit.sequential._look import Look
 from abkit.sequential._monitored import MonitoredEffect
+from abkit.types import Guarantee
 
 #: Two looks at less than this distance, as a share of all information, are one.
 CLOSEST = 1e-6
@@ -97,7 +98,7 @@ class GroupSequential:
     units: int | None = None
     sides: int = 2
     kind: ClassVar[str] = "group-sequential"
-    guarantee: ClassVar[str] = "at scheduled looks"
+    guarantee: ClassVar[Guarantee] = "at scheduled looks"
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__

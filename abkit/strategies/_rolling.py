@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from abkit import _check, _times
 from abkit.sequential import FixedHorizon
 from abkit.strategies._strategy import Ramped, Stage, Words
-from abkit.types import ROWS
+from abkit.types import ROWS, Guarantee
 
 if TYPE_CHECKING:
     from abkit.experiment import Experiment
@@ -98,7 +98,7 @@ class Rolling(Ramped):
         return self.order == "operator"
 
     @property
-    def guarantee(self) -> str:
+    def guarantee(self) -> Guarantee:
         """One look after each batch."""
         return "at scheduled looks"
 

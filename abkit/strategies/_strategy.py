@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from abkit import _check, _times
+from abkit.types import Guarantee
 
 if TYPE_CHECKING:
     from abkit.experiment import Experiment
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 #: How the log came about, which decides how it is analyzed.
 Design = Literal["concurrent", "paired", "adaptive", "events", "staggered", "before-after"]
-OBSERVATIONAL = "observational"
+OBSERVATIONAL: Guarantee = "observational"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Strategy(ABC):
         return None
 
     @property
-    def guarantee(self) -> str | None:
+    def guarantee(self) -> Guarantee | None:
         """When the stated error rates hold, where the strategy and not the monitor decides it."""
         return None
 
