@@ -121,7 +121,7 @@ def _metric(given: Mapping[str, Any], default: float | None, config: Mapping[str
             down,
             _check.choice("nanStrategy", own.get("nanStrategy") or "remove", ("remove", "replace")) == "replace",
             own.get("critical") is True,
-            own.get("muted") is True or _weightless(groups, config),
+            own.get("muted") is True or (own.get("critical") is not True and _weightless(groups, config)),
             own.get("mustHaveData") is True,
             _check.choice("role", extra.get("role") or "guardrail", ROLES) == "deterioration",
         )

@@ -270,6 +270,9 @@ def test_muted_metrics_and_groups_without_weight_are_reported_and_do_not_count()
     weightless = ask(both, two)
     weightless["canaryConfig"]["classifier"]["groupWeights"] = {"system": 0}
     assert verdict(weightless) == "promote"
+    two[1]["analysisConfigurations"]["canary"]["critical"] = True  # Kayenta fails on it whatever its weight
+    assert verdict(weightless) == "rollback"
+    two[1]["analysisConfigurations"]["canary"]["critical"] = False
     assert verdict(
         ask(both, [metric(muted=True), two[1] | {"analysisConfigurations": {"canary": {"muted": True}}}])
     ) == ("continue")
