@@ -134,7 +134,10 @@ class Experiment:
     def __post_init__(self) -> None:
         check_kinds(self)
         for name, value in {"assignment": "randomised", **self.strategy.preset()}.items():
-            if getattr(self, name) in (None, "", Rule()):
+            given = getattr(self, name)
+            if isinstance(given, Rule):
+                object.__setattr__(self, name, given.filled(value))
+            elif given in (None, ""):
                 object.__setattr__(self, name, value)
         check_given(self)
         check_words(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from abkit import _check, _times
@@ -152,6 +152,11 @@ class Rule:
         _check.choice("rule.tainted", self.tainted, ("rollback", "hold"))
         if self.costs is not None and not isinstance(self.costs, Costs):
             raise TypeError(f"`rule.costs` must be Costs(...); got {_check.show(self.costs)}.")
+
+    def filled(self, preset: Rule) -> Rule:
+        """The rule, with the preset's fields where it leaves them out."""
+        left_out = {f.name: getattr(preset, f.name) for f in fields(self) if getattr(self, f.name) == f.default}
+        return replace(self, **left_out)
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,6 +196,8 @@ def test_rollback_is_cheaper_than_another_outage() -> None:
     assert other.rule.alpha_rollback == 0.02
     own = replace(plan(), rule=ab.Rule(alpha_rollback=0.01))
     assert own.rule.alpha_rollback == 0.01
+    held = replace(plan(), rule=ab.Rule(tainted="hold"))
+    assert held.rule == ab.Rule(tainted="hold", alpha_rollback=0.1)
     assert ab.decide(other, series()).risk.false_rollback_max == 0.02
 
 
