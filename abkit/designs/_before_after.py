@@ -127,7 +127,7 @@ def _analyzed(
             series = interrupted_series(values, period.switch, controls=others, season=season)
     except ValueError as error:
         return made(None, str(error)), None
-    return made(_test(experiment, series), None), _placebo(name, series)
+    return made(_test(experiment, metric, series), None), _placebo(name, series)
 
 
 def _counting(metric: Metric, period: Period, name: str) -> float:
@@ -141,12 +141,12 @@ def _counting(metric: Metric, period: Period, name: str) -> float:
     return UNSEEN / (float(bottoms[: period.switch][past].sum()) * size)
 
 
-def _test(experiment: Experiment, series: InterruptedSeries) -> TestResult:
+def _test(experiment: Experiment, metric: Metric, series: InterruptedSeries) -> TestResult:
     method, bound = placebo_bound(experiment.monitor, series)
     caution = (
         None if len(series.placebos[0]) else "the past is too short for placebo switches: the model is not checked"
     )
-    monitored = MonitoredEffect(series.effect(), bound)
+    monitored = MonitoredEffect(series.effect(metric.sign), bound)
     return replace(run_test(f"{METHOD}, {method}", monitored, "two-sided", 0.0), caution=caution)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from abkit import _check
 from abkit._check import Float64Array
 from abkit.inference._autoregression import fit_autoregression
+from abkit.inference._change_effect import ChangeEffect
 from abkit.inference._mean_effect import MeanEffect
 
 #: Buckets before the switch that the first ones after it are compared with; older ones come in by the level.
@@ -31,6 +32,8 @@ class InterruptedSeries:
     lies. `baseline` is the level expected without a switch, averaged over the buckets so far, and `baseline_stderr` its
     error. `rate` is the information that a later bucket adds. `placebos` has one row a pseudo switch in the past and
     one column a bucket after it: the largest size of the standardised change so far, upwards (0) and downwards (1).
+    `noisier` is how many times as large the variance is after the switch as `stderr` has it from before, at least 1,
+    and `noisier_df` its degrees of freedom; of one bucket 0.
     """
 
     position: Float64Array
@@ -42,17 +45,23 @@ class InterruptedSeries:
     rate: float
     before: int
     placebos: tuple[Float64Array, Float64Array]
+    noisier: Float64Array
+    noisier_df: Float64Array
 
     @property
     def floor(self) -> float:
         """The smallest rank p-value that the placebo switches can show, the switch itself among them."""
         return 1 / (1 + len(self.placebos[0]))
 
-    def effect(self, look: int = -1) -> MeanEffect:
-        """The change as an effect on the expected level."""
+    def effect(self, sign: float, look: int = -1) -> ChangeEffect:
+        """The change as an effect on the expected level, of a metric that is better upwards (1) or downwards (-1)."""
         c, change = float(self.baseline[look]), float(self.estimate[look])
-        variance = float(self.baseline_stderr[look]) ** 2
-        return MeanEffect(c, c + change, variance, variance + float(self.stderr[look]) ** 2, variance, self.df)
+        level, own = float(self.baseline_stderr[look]) ** 2, float(self.stderr[look]) ** 2
+        harm = MeanEffect(c, c + change, level, level + own, level, self.df)
+        df = float(self.noisier_df[look])
+        raised = level + own * float(self.noisier[look])
+        gain = MeanEffect(c, c + change, level, raised, level, min(df, self.df)) if df > 0 else None
+        return ChangeEffect(harm, gain, sign)
 
     def clock(self, tune_at: float) -> Float64Array:
         """How far information has come after each bucket, in buckets, so that `tune_at` of them are `tune_at`."""
@@ -153,6 +162,7 @@ def interrupted_series(
     counts = np.arange(1, after.size + 1)
     slopes = noise.long_run * np.sum((np.cumsum(moved[:, switch + after], axis=1) / counts) ** 2, axis=0)
     stderr = np.sqrt(inflation / information + slopes)
+    left = np.cumsum(z * z) - np.cumsum(a * z) ** 2 / information
     own = np.cumsum(np.cumsum(covariance[first:, first:], 0).diagonal() * 2 - covariance[0, 0]) / counts**2
     return InterruptedSeries(
         after.astype(np.float64),
@@ -164,6 +174,8 @@ def interrupted_series(
         1 / noise.long_run,
         n,
         _maxima(scores / np.sqrt(inflation)),
+        np.asarray(np.maximum(left / np.maximum(counts - 1, 1) / inflation, 1.0), dtype=np.float64),
+        (counts - 1).astype(np.float64),
     )
 
 

@@ -60,14 +60,17 @@ def quiet_series(values: Float64Array, switch: int, counting: float = 0.0) -> In
     found = np.zeros((n + 1, 1))
     found[: min(k, n + 1)] = math.inf if changed else 0.0
     placebos = np.broadcast_to(found, (n + 1, k))
+    df = (variance / own) ** 2 * (k - 1) if own > 0 else math.inf
     return InterruptedSeries(
         places,
         np.cumsum(after - level) / counts,
         np.sqrt(variance / counts),
-        (variance / own) ** 2 * (k - 1) if own > 0 else math.inf,
+        df,
         np.full(k, level),
         np.zeros(k),
         1 / variance,
         n,
         (placebos, placebos),
+        np.ones(k),
+        np.full(k, df),
     )

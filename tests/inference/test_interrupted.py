@@ -13,6 +13,7 @@ from abkit._check import Float64Array
 from abkit.inference import interrupted_series
 from abkit.inference._autoregression import fit_autoregression
 from abkit.inference._interrupted_quiet import quiet_series
+from abkit.types import Relative
 
 
 def autocorrelated(seed: int, n: int, phi: float) -> Float64Array:
@@ -140,7 +141,7 @@ def test_a_past_without_events() -> None:
     quiet = np.zeros(300)
     with pytest.raises(ValueError, match="does not vary"):
         quiet_series(quiet, 290)
-    still = quiet_series(quiet, 290, counting=1e-6).effect()
+    still = quiet_series(quiet, 290, counting=1e-6).effect(-1)
     assert (still.estimate, still.stderr) == (0, pytest.approx((1e-6 / 10) ** 0.5))
     burst = quiet.copy()
     burst[290:] = [3, 4, 2, 3, 5, 3, 4, 3, 2, 4]
@@ -160,3 +161,44 @@ def test_a_quiet_past_ends_no_more_often_than_it_is_said_to() -> None:
     busy = sum(starts[:, 9 - j : n + k + 9 - j] for j in range(10)) > 0
     surprised = ~busy[:, :n].any(axis=1) & busy[:, n:].any(axis=1)
     assert surprised.mean() < k / (n + 1)
+
+
+def test_noise_that_a_release_brings_is_no_evidence_for_it() -> None:
+    """Errors that are rare before and many after, exactly at a margin: watched, 66% were shown within it."""
+    rng, margin, shown, by_the_past = np.random.default_rng(8), 4.8, 0, 0
+    for _ in range(60):
+        errors = np.r_[rng.poisson(0.2, 300), rng.poisson(0.2 + margin, 24)]
+        found = interrupted_series(errors, 300)
+        for k in range(24):
+            effect = found.effect(-1, k)
+            shown += effect.pvalue(margin, "less") < 0.001
+            by_the_past += effect.harm.pvalue(margin, "less") < 0.001
+    assert shown <= 10
+    assert by_the_past > 300
+
+
+def test_one_bucket_shows_harm_and_no_gain() -> None:
+    series = 50 + autocorrelated(4, 320, 0.5)
+    series[319] += 20
+    effect = interrupted_series(series[:320], 319).effect(-1)
+    assert effect.pvalue(0.0, "greater") < 1e-6
+    assert effect.pvalue(1e6, "less") == 1.0
+    low, high = effect.interval(0.95, "two-sided")
+    assert 10 < low < math.inf == high
+    better = interrupted_series(series[:320], 319).effect(1)
+    assert next(iter(better.interval(0.95, "two-sided"))) == -math.inf
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_each_end_of_the_interval_is_where_its_own_side_is_rejected(sign: int) -> None:
+    series = 50 + autocorrelated(6, 320, 0.5)
+    series[300:] += np.random.default_rng(1).normal(3, 4, 20)
+    effect = interrupted_series(series, 300).effect(sign)
+    low, high = effect.interval(0.9, "two-sided")
+    assert effect.pvalue(low, "greater") == pytest.approx(0.05, rel=1e-6)
+    assert effect.pvalue(high, "less") == pytest.approx(0.05, rel=1e-6)
+    gain, harm = (high - effect.estimate, effect.estimate - low)[::-sign]
+    assert gain > 1.5 * harm
+    low, high = effect.relative(0.9, "two-sided", None)  # type: ignore[misc]
+    assert effect.pvalue(Relative(low), "greater") == pytest.approx(0.05, rel=1e-6)
+    assert effect.pvalue(Relative(high), "less") == pytest.approx(0.05, rel=1e-6)
