@@ -101,7 +101,13 @@ def _look(parsed: argparse.Namespace) -> tuple[Decision, State | None]:
         if _evidence(repeated.to_dict()) == _evidence(last):
             return repeated, before
     state = State.of(last)
-    return at(state), state
+    decision = at(state)
+    if last.get("plan_sha256", decision.plan_sha256) != decision.plan_sha256:
+        raise PlanError(
+            f"`--state` must be of this plan; {parsed.state!r} holds the decision of another one, or of this one as it "
+            "was before: name another file, and the stage with `--stage`."
+        )
+    return decision, state
 
 
 def _evidence(decision: Mapping[str, Any]) -> tuple[object, object]:
@@ -115,7 +121,7 @@ def _at_stage(state: State | None, stage: int | None) -> State | None:
     if stage is None or (state is not None and state.stage == stage):
         return state
     try:
-        return replace(state or State(), stage=stage, stage_started=None)
+        return replace(state or State(), stage=stage, stage_started=None, stage_units=None)
     except ValueError as error:
         raise PlanError(str(error)) from error
 
@@ -128,7 +134,7 @@ def _read(path: Path) -> Mapping[str, Any] | None:
         return None
     except OSError as error:
         raise PlanError(f"`--state` must be a file that can be read; got {str(path)!r}: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PlanError(f"`--state` must hold the decision of the look before; {str(path)!r} is not JSON.") from error
     if not isinstance(content, Mapping):
         raise PlanError(f"`--state` must hold the decision of the look before; {str(path)!r} holds none.")

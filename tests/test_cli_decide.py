@@ -118,6 +118,15 @@ def test_a_state_may_be_the_decision_of_the_look_before(canary: Path, capsys: py
     assert (code, json.loads(out)["stage"]["index"]) == (10, 2)
 
 
+def test_a_state_of_another_plan_is_refused(canary: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = canary.parent / "state.json"
+    held = json.dumps({**ab.decide(canary).to_dict(), "plan_sha256": "0" * 64})
+    state.write_text(held)
+    assert main(["decide", str(canary), "--state", str(state)]) == 64
+    assert "must be of this plan" in capsys.readouterr().err
+    assert state.read_text() == held
+
+
 def test_a_stage_may_be_named(canary: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log_of("promote").assign(stage=2).to_parquet(canary.with_suffix(".parquet"))
     _, out = decided(capsys, canary, "--stage", 2, "--format", "json")
@@ -128,7 +137,13 @@ def test_a_stage_may_be_named(canary: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(
-    ("content", "says"), [("", "is not JSON"), ("[]", "holds none"), ('{"verdict": "promote"}', "`state` must be")]
+    ("content", "says"),
+    [
+        ("", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ("[]", "holds none"),
+        ('{"verdict": "promote"}', "`state` must be"),
+    ],
 )
 def test_a_state_that_is_none_is_refused_and_kept(
     content: str, says: str, canary: Path, capsys: pytest.CaptureFixture[str]

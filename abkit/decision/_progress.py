@@ -62,10 +62,10 @@ def progress_of(report: Report, state: State | None, now: dt.datetime | None) ->
     stage = stages[number - 1] if stages else None
     reasons = (*_short_of_time(plan.timing.min_time, started, at, "the release"), *_few(report, timing.min_units, None))
     if stage is not None:
-        in_stage = report.stages[number].units if number in report.stages else None if report.stages else report.units
         reasons += tuple(_short_of_time(stage.min_time, since, at, f"stage {number}"))
         # a stage of which the log holds nothing has shown nothing, whatever the stages before it did
-        reasons += tuple(_few(report, max(stage.min_units, 1), in_stage or {}, f" of stage {number}", stage.split))
+        in_stage = _units_of(report, number, held)
+        reasons += tuple(_few(report, max(stage.min_units, 1), in_stage, f" of stage {number}", stage.split))
     deadline = _after("timing.deadline", timing.deadline, started)
     return Progress(
         number,
@@ -103,8 +103,8 @@ def next_state(report: Report, progress: Progress, state: State | None, verdict:
         for moment in (progress.started, progress.stage_started, progress.now)
     )
     if verdict == "promote" and not progress.last:
-        return State(progress.number + 1, started, now, looks)
-    return State(progress.number, started, since, looks)
+        return State(progress.number + 1, started, now, looks, None if report.stages else dict(report.units))
+    return State(progress.number, started, since, looks, state.stage_units if state else None)
 
 
 def _planned(report: Report) -> float | None:
@@ -151,6 +151,14 @@ def _few(
     if few:
         listed = ", ".join(f"{variant} has {n:,}" for variant, n in few.items())
         yield Reason("TOO_FEW_UNITS", f"each variant{where} must have {least:,} units; {listed}")
+
+
+def _units_of(report: Report, number: int, state: State) -> dict[str, int]:
+    """The units of a stage: as the log says, else those that came since it began."""
+    if report.stages:
+        return report.stages[number].units if number in report.stages else {}
+    begun = state.stage_units or {}
+    return {variant: max(0, n - begun.get(variant, 0)) for variant, n in report.units.items()}
 
 
 def _checks(report: Report, state: State, now: dt.datetime | None, number: int) -> Iterator[Check]:

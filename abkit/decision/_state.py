@@ -25,6 +25,8 @@ class State:
         When this stage began.
     looks : tuple of int
         The units of all variants together at each look so far.
+    stage_units : mapping of variant to int, optional
+        The units of each variant when this stage began, where the log does not say which rows are of which stage.
 
     Examples
     --------
@@ -37,6 +39,7 @@ class State:
     started: str | None = None
     stage_started: str | None = None
     looks: tuple[int, ...] = ()
+    stage_units: dict[str, int] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stage", _check.count("state.stage", self.stage, 1))
@@ -44,6 +47,11 @@ class State:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _times.moment_text(f"state.{name}", getattr(self, name)))
         object.__setattr__(self, "looks", tuple(_check.count("state.looks", units) for units in self.looks))
+        if self.stage_units is not None:
+            if not isinstance(self.stage_units, Mapping):
+                raise TypeError(f"`state.stage_units` must map variants to units; got {_check.show(self.stage_units)}.")
+            counts = {str(name): _check.count("state.stage_units", n) for name, n in self.stage_units.items()}
+            object.__setattr__(self, "stage_units", counts)
 
     @classmethod
     def of(cls, value: object) -> Self:

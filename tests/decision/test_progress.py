@@ -109,6 +109,7 @@ def test_a_ramp_from_stage_to_stage() -> None:
     state, weights = None, []
     for hours in (1, 2, 3, 4):
         report = seen(OPEN if hours == 3 else GOOD, hours, strategy=RAMP)
+        report = replace(report, units=dict.fromkeys(report.units, 50 * hours))
         decision = decide_report(report, state)
         weights.append((decision.stage.index, decision.stage.weight, decision.stage.next_weight, decision.final))
         assert decision.verdict == "promote", hours
@@ -127,6 +128,21 @@ def test_a_stage_waits_for_its_own_time_and_units() -> None:
     decision = decide_report(few, state)
     assert (decision.verdict, codes(decision)) == ("continue", ["TOO_FEW_UNITS"])
     assert "treatment has 39" in decision.reasons[0].message
+
+
+def test_a_stage_takes_units_of_its_own_where_the_log_has_no_stages() -> None:
+    entered = decide_report(seen(GOOD, 2, strategy=RAMP)).state
+    assert (entered.stage, entered.stage_units) == (2, {"control": 50, "treatment": 50})
+    for units, verdict in ((50, "continue"), (40, "continue"), (89, "continue"), (90, "promote")):
+        report = seen(GOOD, 9, strategy=RAMP)
+        decision = decide_report(replace(report, units=dict.fromkeys(report.units, units)), entered)
+        assert (decision.verdict, decision.stage.index) == (verdict, 2), units
+        begun = dict.fromkeys(report.units, 50 if verdict == "continue" else units)
+        assert decision.state.stage_units == begun
+    assert decide_report(seen(BAD, 9, strategy=RAMP), entered).verdict == "rollback"
+    assert ab.State.of(entered.to_dict()) == entered
+    with pytest.raises(ab.PlanError, match=r"`state\.stage_units`"):
+        ab.State.of({"stage_units": {"control": -1}})
 
 
 def test_a_stage_without_evidence_takes_data_and_no_harm() -> None:
