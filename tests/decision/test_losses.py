@@ -21,7 +21,7 @@ def integral(mean: float, deviation: float) -> float:
     with mpmath.workdps(30):
         mean, deviation = mpmath.mpf(mean), mpmath.mpf(deviation)
         peak = max(mean, mpmath.mpf(0))
-        ends = [0, *(e for e in (peak + k * deviation / 4 for k in range(-48, 49)) if e > 0), peak + 60 * deviation]
+        ends = [0, *(e for e in (peak + k * deviation for k in range(-12, 13)) if e > 0), peak + 60 * deviation]
         return float(mpmath.quad(lambda x: x * mpmath.npdf(x, mean, deviation), sorted(ends)))
 
 

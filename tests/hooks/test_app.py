@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -200,9 +201,18 @@ def test_a_log_is_read_once_until_it_changes(one: Path, monkeypatch: pytest.Monk
     assert len(reads) == 4
 
 
+def promoted_soon(http: httpx.Client, address: str) -> bool:
+    """Ask until the log has been read, as those who poll do."""
+    until = time.monotonic() + 60
+    while strict(http.get(address))["decision"] != "promote":
+        if time.monotonic() > until:
+            return False
+    return True
+
+
 def test_a_slow_log_is_no_verdict_yet(one: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    judged = _looks._judged
-    monkeypatch.setattr(_looks, "_judged", lambda *given: (time.sleep(0.5), judged(*given))[-1])
+    judged, ready = _looks._judged, Event()
+    monkeypatch.setattr(_looks, "_judged", lambda *given: (ready.wait(60), judged(*given))[-1])
     with client(one, timeout=0.05) as http:
         late = http.get("/v1/plans/checkout/decision")
         assert (late.status_code, strict(late)["error"]["code"]) == (503, "unready")
@@ -210,26 +220,27 @@ def test_a_slow_log_is_no_verdict_yet(one: Path, monkeypatch: pytest.MonkeyPatch
         body = strict(http.get("/argo/checkout"))
         assert (body["decision"], body["blocked"]) == ("continue", False)
         assert http.post("/flagger/checkout/confirm-promotion", json=WEBHOOK).status_code == 403
-        time.sleep(1)
-        assert strict(http.get("/argo/checkout"))["decision"] == "promote"
+        ready.set()
+        assert promoted_soon(http, "/argo/checkout")
 
 
 def test_a_log_that_never_ends_takes_one_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    judged = _looks._judged
+    judged, ready = _looks._judged, Event()
 
     def slow(served: Any, *given: Any) -> Any:
-        time.sleep(1.2 * (served.name == "slow"))
+        if served.name == "slow":
+            ready.wait(60)
         return judged(served, *given)
 
     monkeypatch.setattr(_looks, "_judged", slow)
     plans = [write(tmp_path, name, "promote", strategy=RAMP) for name in ("slow", "quick")]
-    with client(*plans, timeout=0.6) as http, ThreadPoolExecutor(8) as pool:
+    with client(*plans, timeout=2) as http, ThreadPoolExecutor(8) as pool:
         http.get("/argo/quick")  # which loads the libraries
         asked = ["/argo/slow?stage=1", "/argo/slow?stage=2", "/argo/slow?stage=4", "/argo/quick?stage=1"]
         late = [strict(reply) for reply in pool.map(http.get, asked)]
         assert [body["decision"] for body in late] == ["continue"] * 3 + ["promote"]
-        time.sleep(1.2)
-        assert strict(http.get("/argo/slow?stage=1"))["decision"] == "promote"
+        ready.set()
+        assert promoted_soon(http, "/argo/slow?stage=1")
 
 
 def test_no_reply_says_where_a_log_lies(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
