@@ -71,7 +71,7 @@ class State:
             plain = json.loads(held) if isinstance(held, (str, bytes)) else held
             plain = plain["state"] if isinstance(plain, Mapping) and "state" in plain else plain
             if isinstance(plain, Mapping) and set(plain) <= {field.name for field in fields(cls)}:
-                return cls(**{**plain, "looks": tuple(plain.get("looks", ()))})
+                return cls(**{**plain, "looks": _listed(plain.get("looks", ()))})
         except (TypeError, ValueError) as error:
             raise PlanError(f"`state` must be a State, or the decision before: {error}") from error
         raise PlanError(f"`state` must be a State, or the decision before; got {_check.show(value)}.")
@@ -79,3 +79,9 @@ class State:
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         return {**asdict(self), "looks": list(self.looks)}
+
+
+def _listed(looks: object) -> tuple[Any, ...]:
+    if not isinstance(looks, (list, tuple)):
+        raise TypeError(f"`state.looks` must be a list of whole numbers; got {_check.show(looks)}.")
+    return tuple(looks)
