@@ -55,7 +55,9 @@ def files_of(path: str, folder: Path) -> str:
         return str(whole)
     pattern = str(Path(glob.escape(str(folder))) / path)
     if not glob.glob(pattern):  # noqa: PTH207 - the folder may be absolute
-        raise DataError(f"`log.path` must name files that exist; got {path!r}: there is no {str(folder.resolve() / path)!r}.")
+        raise DataError(
+            f"`log.path` must name files that exist; got {path!r}: there is no {str(folder.resolve() / path)!r}."
+        )
     return pattern
 
 
