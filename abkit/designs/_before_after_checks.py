@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import betainc
 
 from abkit import _times
@@ -16,6 +17,8 @@ from abkit.experiment import Experiment
 from abkit.strategies import BlueGreen, Recreate
 from abkit.strategies._before_after import BeforeAfter
 
+Mask = npt.NDArray[np.bool_]
+
 
 def series_checks(experiment: Experiment, strategy: BeforeAfter, log: SeriesLog, period: Period) -> Iterator[Check]:
     """Every check that needs no test of a metric."""
@@ -24,6 +27,8 @@ def series_checks(experiment: Experiment, strategy: BeforeAfter, log: SeriesLog,
     message = f"{log.without_time:,} of {log.total:,} rows without a time, left out (limit {limit:.2%})"
     yield Check("times", "fail" if share > limit else "pass", message, share)
     yield _complete(experiment, log, period)
+    if period.aggregated:
+        yield _repeated(experiment, log, period)
     yield _left_out(strategy, log, period)
     if isinstance(strategy, BlueGreen):
         yield from _environments(strategy, log, period, limit)
@@ -34,20 +39,26 @@ def series_checks(experiment: Experiment, strategy: BeforeAfter, log: SeriesLog,
 
 def _complete(experiment: Experiment, log: SeriesLog, period: Period) -> Check:
     """After the switch buckets must not be missing more often than before: silence is not health."""
-    empty, counts = log.rows == 0, period.counts.astype(bool)
-    sides = [empty[: period.switch][counts[: period.switch]], empty[period.switch :][counts[period.switch :]]]
-    (before, n), (after, k) = [(int(side.sum()), side.size) for side in sides]
-    pvalue = _more_often(after, k, (before + 1) / (n + 2))
-    message = f"buckets without rows: {before:,} of {n:,} before, {after:,} of {k:,} after; p = {pvalue:.3g}"
+    message, pvalue = _more_often("buckets without rows", log.rows == 0, period)
     repeated = int((log.rows - log.times).sum())
     if repeated and period.aggregated:
         message += f"; {repeated:,} rows with the time of another, averaged with it"
     return Check("series", "fail" if pvalue < experiment.quality.alpha else "pass", message, pvalue)
 
 
-def _more_often(events: int, trials: int, probability: float) -> float:
-    """P(at least as many events) of a binomial."""
-    return float(betainc(events, trials - events + 1, probability)) if events else 1.0
+def _repeated(experiment: Experiment, log: SeriesLog, period: Period) -> Check:
+    """Second rows of a bucket must not come with the switch: harm that is averaged with something else hides."""
+    message, pvalue = _more_often("buckets with more than one row", log.rows > 1, period)
+    return Check("repeated", "fail" if pvalue < experiment.quality.alpha else "pass", message, pvalue)
+
+
+def _more_often(what: str, those: Mask, period: Period) -> tuple[str, float]:
+    """How many buckets before and after, and P(at least as many after) of a binomial with the share before."""
+    counts = period.counts.astype(bool)
+    sides = [those[: period.switch][counts[: period.switch]], those[period.switch :][counts[period.switch :]]]
+    (before, n), (after, k) = [(int(side.sum()), side.size) for side in sides]
+    pvalue = float(betainc(after, k - after + 1, (before + 1) / (n + 2))) if after else 1.0
+    return f"{what}: {before:,} of {n:,} before, {after:,} of {k:,} after; p = {pvalue:.3g}", pvalue
 
 
 def _left_out(strategy: BeforeAfter, log: SeriesLog, period: Period) -> Check:

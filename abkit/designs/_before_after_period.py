@@ -50,8 +50,9 @@ def make_period(strategy: BeforeAfter, log: SeriesLog) -> Period:
 
 
 def is_aggregated(log: SeriesLog) -> bool:
-    """Whether a row stands for a whole bucket, from its time on."""
-    used = log.rows[log.rows > 0]
+    """Whether a row stands for a whole bucket, from its time on: what comes after the switch cannot change that."""
+    past = log.rows[: max(-log.first, 0)]
+    used = past[past > 0]
     return bool(np.mean(used > 1) <= MOST_REPEATED) if used.size else True
 
 

@@ -236,3 +236,16 @@ def test_plans_that_a_series_cannot_answer(fields: dict[str, object], match: str
 def test_strategies_check_their_fields(kind: type, fields: dict[str, object], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         kind(**fields)
+
+
+def test_second_rows_that_come_with_the_switch_hide_no_harm() -> None:
+    log = series(after=24)
+    after = log["time"] >= SWITCH
+    log.loc[after, "ms"] += 30
+    diluted = ab.decide(plan(), pd.concat([log, log[after].assign(ms=0.0)]))
+    assert diluted.verdict != "promote"
+    assert diluted.blocked
+    assert check(diluted, "repeated").startswith(
+        "fail: buckets with more than one row: 0 of 400 before, 24 of 24 after"
+    )
+    assert check(ab.decide(plan(), log), "repeated").startswith("pass")
