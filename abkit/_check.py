@@ -23,6 +23,8 @@ Float64Array = npt.NDArray[np.float64]
 
 def number(name: str, value: object) -> float:
     """A finite real number as float64; refuses types that would lose digits silently."""
+    if type(value) is float and math.isfinite(value):
+        return value
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (Real, np.number)):
         hint = " Convert it with float() if its digits allow." if type(value).__name__ == "Decimal" else ""
         raise TypeError(f"`{name}` must be a number; got {show(value)}.{hint}")
@@ -57,7 +59,7 @@ def at_least(name: str, value: object, low: float) -> float:
 
 def count(name: str, value: object, low: int = 0) -> int:
     """A whole number not below `low`."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (Integral, np.integer)):
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, Integral, np.integer)):
         raise TypeError(f"`{name}` must be a whole number; got {show(value)}.")
     if not int(value) >= low:
         raise ValueError(f"`{name}` must be at least {low}; got {show(value)}.")

@@ -273,7 +273,7 @@ class TestResult:
     def with_null(self, null: Null, alternative: Alternative | None = None) -> TestResult:
         """The same effect tested against another null."""
         chosen = self.alternative if alternative is None else alternative
-        return replace(run_test(self.method, self.effect, chosen, null), caution=self.caution)
+        return tested(self.method, self.effect, chosen, null, self.caution)
 
     def to_dict(self, level: float = 0.95) -> dict[str, Any]:
         """Plain values for JSON; undefined and infinite numbers are None."""
@@ -305,10 +305,15 @@ def run_test(
     method: str, effect: Effect, alternative: Alternative, null: Null, caution: str | None = None
 ) -> TestResult:
     """Test an effect against a null; a caution is warned of, and kept with the result."""
-    _check.choice("alternative", alternative, ALTERNATIVES)
-    null = null if isinstance(null, Relative) else _check.number("null", null)
     if caution is not None:
         warnings.warn(caution, AccuracyWarning, stacklevel=3)
+    return tested(method, effect, alternative, null, caution)
+
+
+def tested(method: str, effect: Effect, alternative: Alternative, null: Null, caution: str | None) -> TestResult:
+    """The same without the warning, for what shows cautions itself."""
+    _check.choice("alternative", alternative, ALTERNATIVES)
+    null = null if isinstance(null, Relative) else _check.number("null", null)
     statistic = effect.statistic(null)
     if math.isnan(statistic):
         return TestResult(method, effect, alternative, null, math.nan, effect.undefined, caution)

@@ -11,7 +11,7 @@ from abkit._checks import Check, data_checks
 from abkit._sets import finite_or_none
 from abkit.bandits._contrast import METHOD, contrast_caution, contrast_effect, contrast_sample
 from abkit.errors import DataError, PlanError
-from abkit.evidence import EXACT, TestResult, run_test
+from abkit.evidence import EXACT, TestResult, tested
 from abkit.experiment import Experiment
 from abkit.inference import mean_arm, ratio_arm, variance_kept
 from abkit.logs import Contrast, Decided, Group, LogStatistics, StageLog
@@ -302,17 +302,15 @@ class Comparison:
     def _of_contrast(self, effect: MeanEffect, contrast: Contrast) -> TestResult:
         sample = contrast_sample(contrast)
         method, monitored = self.experiment.monitor.monitored(METHOD, effect, sample, self.look)
-        return replace(
-            run_test(method, monitored, "two-sided", 0.0),
-            caution=monitored.caution or contrast_caution(contrast, effect.df),
-        )
+        caution = monitored.caution or contrast_caution(contrast, effect.df)
+        return tested(method, monitored, "two-sided", 0.0, caution)
 
     def _test(self, metric: Metric, control: CoMoments, treatment: CoMoments, variant: str) -> TestResult:
         metric.check_values(control, treatment)
         sample = replace(metric.sample(control, treatment), share=self._share(variant))
         method, effect = self.experiment.monitor.monitored(*metric.effect(control, treatment), sample, self.look)
         caution = effect.caution or (None if effect.validity == EXACT else metric.caution(control, treatment))
-        return replace(run_test(method, effect, "two-sided", 0.0), caution=caution)
+        return tested(method, effect, "two-sided", 0.0, caution)
 
     def _share(self, variant: str) -> float:
         """The planned share of a treatment among its own units and the control's."""

@@ -14,6 +14,8 @@ from abkit.logs import ThirdMoments
 from abkit.suffstats import CoMoments
 
 ROUNDING = 1e-12
+#: The gradient of a mean in itself.
+ONE = np.ones(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Arm:
         if isinstance(moments, ThirdMoments) and moments.m3 is not None:
             cubes = float(moments.m3[0, 0, 0]) / size / size / size * sign
         found = shape_of_sum(n, m2 / (size * size), cubes)
-        return replace(found, stderr=found.stderr * scale)
+        return Shape(n, found.stderr * scale, found.skewness)
 
     def regression(self) -> Regression:
         """Least squares of the linearised outcome on the covariates, within this variant."""
@@ -100,7 +102,7 @@ NO_SLOPES = Regression(np.zeros(0), np.zeros((0, 0)), 0)
 
 def mean_arm(moments: CoMoments) -> Arm:
     """The mean of the first variable."""
-    return Arm(float(moments.mean[0]), np.array([1.0]), moments)
+    return Arm(float(moments.mean[0]), ONE, moments)
 
 
 def ratio_arm(moments: CoMoments) -> Arm:

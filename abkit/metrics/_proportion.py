@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from abkit import _check
@@ -72,9 +72,13 @@ class Proportion(Metric):
         return lent_skewness(*(_shape(_counts(moments)) for moments in (control, treatment)))
 
     def sample(self, control: CoMoments, treatment: CoMoments) -> Sample:
-        """Units and events, and the counts themselves unless covariates adjust them."""
-        counts = None if self.covariates else (_counts(control), _counts(treatment))
-        return replace(super().sample(control, treatment), counts=counts)
+        """Units and events, of the rarer kind, and the counts themselves unless covariates adjust them."""
+        counts = _counts(control), _counts(treatment)
+        smaller = min(int(held.n) for held in counts)
+        events = min(min(int(c.successes), int(c.n - c.successes)) for c in counts if c.n == smaller)
+        skewness = lent_skewness(*map(_shape, counts))
+        units = sum(int(held.n) for held in counts)
+        return Sample(units, smaller, events, skewness, None if self.covariates else counts)
 
     def _shifted(self, moments: CoMoments, size: float) -> CoMoments:
         """The rate, with the variance of a binomial one."""
@@ -83,10 +87,6 @@ class Proportion(Metric):
             raise ValueError(f"a rate of {moments.mean[0]:g} cannot change by {size:g}: it would be {rate:g}")
         n = int(moments.n)
         return stretched(moments, rate, n * rate * (1 - rate) if n > 1 else 0.0)
-
-    def _events(self, moments: CoMoments) -> int:
-        counts = _counts(moments)
-        return min(int(counts.successes), int(counts.n - counts.successes))
 
 
 def _successes(moments: CoMoments) -> float:

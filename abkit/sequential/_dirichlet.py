@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import gammaln
 
 from abkit._check import Float64Array
@@ -16,11 +17,13 @@ _HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 _LARGE = 20.0
 
 
-def log_dirichlet(counts: Float64Array, shares: Float64Array, concentration: float) -> Float64Array:
+def log_dirichlet(counts: Float64Array, shares: Float64Array, concentration: npt.ArrayLike) -> Float64Array:
     """Log Bayes factor of a Dirichlet prior of this concentration about `shares` against the shares themselves.
 
-    Categories are the last axis (Lindon and Malek 2022, NeurIPS 35); shares are above 0 and add up to 1.
+    Categories are the last axis (Lindon and Malek 2022, NeurIPS 35); shares are above 0 and add up to 1. Of several
+    concentrations each has a row.
     """
+    concentration = np.atleast_1d(concentration)
     total = counts.sum(axis=-1, keepdims=True)
     prior = concentration * shares
     whole = (concentration + total) * shares
@@ -28,7 +31,7 @@ def log_dirichlet(counts: Float64Array, shares: Float64Array, concentration: flo
     departure = np.sum(whole * ((1 + excess) * np.log1p(excess) - excess), axis=-1)
     grown = np.log1p(total / concentration) - np.sum(np.log1p(counts / prior), axis=-1, keepdims=True)
     rest = np.sum(_remainder(prior + counts) - _remainder(prior), axis=-1)
-    whole_rest = _remainder(concentration + total) - _remainder(np.full(1, concentration))
+    whole_rest = _remainder(concentration + total) - _remainder(concentration)
     return np.asarray(departure + rest + (0.5 * grown - whole_rest)[..., 0])
 
 

@@ -197,8 +197,8 @@ def log_evidence(
 ) -> Float64Array:
     """Log of the Bayes factor against these shares, of any number of counts; variants are the last axis."""
     used, mixed = shares > 0, np.asarray(concentrations, dtype=np.float64)
-    each = [log_dirichlet(counts[..., used].astype(np.float64), shares[used], float(k)) for k in mixed]
-    log_evalue = np.logaddexp.reduce(each, axis=0) - math.log(mixed.size)
+    each = log_dirichlet(counts[..., None, used].astype(np.float64), shares[used], mixed[:, None])
+    log_evalue = np.logaddexp.reduce(each, axis=-1) - math.log(mixed.size)
     return np.where(counts[..., ~used].any(axis=-1), math.inf, log_evalue)
 
 
