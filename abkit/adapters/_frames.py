@@ -12,6 +12,7 @@ from abkit.adapters._files import open_files
 from abkit.errors import DataError
 
 if TYPE_CHECKING:
+    import duckdb
     import narwhals as nw
 
 
@@ -26,16 +27,28 @@ def open_log(log: object, columns: Sequence[str]) -> Iterator[nw.LazyFrame[Any]]
 
     if isinstance(log, (str, os.PathLike)):
         with duckdb.connect() as connection:
-            yield nw.from_native(open_files(connection, str(log), columns))
+            yield nw.from_native(_known(open_files(connection, str(log), columns)))
         return
     frame = _narwhals_frame(log)
     if not (frame.implementation.is_pandas() or frame.implementation.is_pyarrow()):
-        yield frame.lazy()
+        yield nw.from_native(_known(frame.to_native())) if frame.implementation.is_duckdb() else frame.lazy()
         return
     with duckdb.connect() as connection:
         native: Any = log
         scan = connection.from_arrow if frame.implementation.is_pyarrow() else connection.from_df
-        yield nw.from_native(scan(native))
+        yield nw.from_native(_known(scan(native)))
+
+
+def _known(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Times of nanoseconds with a zone, as pandas writes them, in microseconds: Narwhals does not know the others."""
+    import duckdb
+
+    odd = {name for name, kind in zip(relation.columns, relation.types, strict=True) if str(kind) == "TIMESTAMPTZ_NS"}
+    if not odd:
+        return relation
+    columns = [duckdb.ColumnExpression(name) for name in relation.columns]
+    named = zip(relation.columns, columns, strict=True)
+    return relation.select(*(c.cast("TIMESTAMPTZ").alias(name) if name in odd else c for name, c in named))
 
 
 def _narwhals_frame(log: object) -> nw.DataFrame[Any] | nw.LazyFrame[Any]:

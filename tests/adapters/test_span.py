@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import abkit as ab
@@ -130,3 +132,14 @@ def test_an_aa_replay_keeps_the_times() -> None:
     timed = plan(timing=ab.Timing(min_time="30d"))
     replay = ab.aa_replay(timed, events(moments().dt.tz_localize(None)), times=20, rng=np.random.default_rng(3))
     assert replay.promoted == 0
+
+
+def test_nanoseconds_with_a_zone_are_times_of_a_file_and_of_a_table_of_arrow(tmp_path: Path) -> None:
+    log = events(pd.date_range(FIRST, LAST, periods=400).as_unit("ns"))
+    plan = ab.Experiment(unit="user", variant="variant", control="control", time="at", metrics={"x": ab.Mean("x")})
+    file = tmp_path / "log.parquet"
+    log.to_parquet(file)
+    expected = ab.decide(plan, log).to_json()
+    with duckdb.connect() as connection:
+        for same in (pa.Table.from_pandas(log), file, connection.read_parquet(str(file))):
+            assert ab.decide(plan, same).to_json() == expected
