@@ -19,16 +19,20 @@ import pandas as pd
 from scipy import stats
 
 import abkit as ab
+from abkit.metrics import Metric
 
-MEANS = {
+MEANS: dict[str, Metric] = {
     "revenue": ab.Mean("revenue"),
     "visits": ab.Mean("visits"),
     "orders": ab.Mean("orders", role="guardrail", margin=ab.relative(0.05)),
     "latency": ab.Mean("latency", role="guardrail", direction="decrease", margin=ab.relative(0.05)),
 }
-ERRORS = {"errors": ab.Proportion("errors", role="guardrail", direction="decrease", margin=0.01)}
+ERRORS: dict[str, Metric] = {"errors": ab.Proportion("errors", role="guardrail", direction="decrease", margin=0.01)}
 #: The same number of metrics, the last of which an anytime-valid plan compares exactly.
-PLANS = {"four means": MEANS, "three means and a proportion": {**dict(list(MEANS.items())[:3]), **ERRORS}}
+PLANS: dict[str, dict[str, Metric]] = {
+    "four means": MEANS,
+    "three means and a proportion": {**dict(list(MEANS.items())[:3]), **ERRORS},
+}
 MONITORS = (ab.FixedHorizon(), ab.GroupSequential(looks=4, units=40_000), ab.AnytimeValid())
 
 
