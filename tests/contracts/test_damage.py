@@ -12,7 +12,8 @@ import abkit as ab
 from tests.contracts import damaged_logs, damaged_statistics
 from tests.contracts.damage import check_replies, decided, moved
 
-CASES = 12
+#: Damages of each kind of statistics, and of each strategy's log; the calibration asks for more.
+CASES, MOST = 10, 8
 
 
 def seeded(*names: str) -> np.random.Generator:
@@ -54,8 +55,9 @@ def test_damaged_rows_move_no_verdict_towards_promote(kind: str) -> None:
     before = decided(case.plan, case.log, **case.more)
     assert isinstance(before, ab.Decision)
     check_replies(before)
-    for name, damage in {**damaged_logs.DAMAGES, **damaged_logs.ODD}.items():
-        damaged = damage(case, rng)
+    damages = {**damaged_logs.DAMAGES, **damaged_logs.ODD}
+    for name in damages if kind == "table" else ["shuffled", *rng.permutation(list(damages))[:MOST]]:
+        damaged = damages[str(name)](case, rng)
         if damaged is None:
             continue
         with warnings.catch_warnings():
