@@ -43,7 +43,7 @@ MONITORS = {
 deviates = st.floats(-6, 6) | st.none()
 #: The last look is held after the deadline.
 START, END = "2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z"
-TIMINGS = [ab.Timing(), ab.Timing(), ab.Timing(min_units=2_000_000)]
+TIMINGS = [ab.Timing(), ab.Timing(), ab.Timing(min_units=2_500_000)]
 TIMINGS += [ab.Timing(start=START, deadline="1d", at_deadline=choice) for choice in ("hold", "rollback", "noninferior")]
 
 
@@ -163,6 +163,16 @@ def test_the_verdict_at_any_time_is_that_of_decide(world: tuple[Any, ...]) -> No
 @settings(max_examples=25, deadline=None)
 def test_the_verdict_at_planned_looks_is_that_of_decide(world: tuple[Any, ...]) -> None:
     check(*world)
+
+
+@pytest.mark.parametrize("timing", TIMINGS[2:], ids=["min_units", "hold", "rollback", "noninferior"])
+@given(seed=st.integers(0, 10_000), look=st.sampled_from([0, 2]))
+@settings(max_examples=50, deadline=None)
+def test_what_waits_and_what_runs_out_is_that_of_decide(timing: ab.Timing, seed: int, look: int) -> None:
+    metrics = {"s": ab.Mean("x"), "g": ab.Mean("x", role="guardrail", margin=0.001)}
+    rule, allocation = ab.Rule(promote=ab.AllOf("s")), {"control": 1.0, "b": 1.0}
+    plan = ab.Experiment("u", "v", "control", metrics, allocation=allocation, rule=rule, timing=timing)
+    check(plan, allocation, look, np.random.default_rng(seed).normal([[1.5], [0.0]], [[3.0], [1.0]]))
 
 
 @pytest.mark.parametrize("m", [1, 2, 3, 6])
