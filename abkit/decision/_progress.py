@@ -66,7 +66,7 @@ def progress_of(report: Report, state: State | None, now: dt.datetime | None) ->
         # a stage of which the log holds nothing has shown nothing, whatever the stages before it did
         in_stage = _units_of(report, number, held)
         reasons += tuple(_few(report, max(stage.min_units, 1), in_stage, f" of stage {number}", stage.split))
-    deadline = _after("timing.deadline", timing.deadline, started)
+    deadline = _after("timing.deadline", timing.deadline, started, at)
     return Progress(
         number,
         stage,
@@ -119,11 +119,11 @@ def _first(*moments: object) -> dt.datetime | None:
     return next((_times.moment("state", moment) for moment in moments if moment is not None), None)
 
 
-def _after(name: str, length: str | None, start: dt.datetime | None) -> dt.datetime | None:
+def _after(name: str, length: str | None, start: dt.datetime | None, now: dt.datetime | None) -> dt.datetime | None:
     if length is None:
         return None
-    if start is None:
-        raise PlanError(f"`{name}` must come with `timing.start`, or with `time`, the log's column of times.")
+    if start is None or now is None:
+        raise PlanError(f"`{name}` must come with `time`, the log's column of times; or with `timing.start` and `now`.")
     return start + _times.duration(name, length)
 
 

@@ -53,7 +53,7 @@ def compare_stages(
     if not usable:
         return result((math.nan, math.nan), None, "no stage has enough units of both variants")
     try:
-        test, left = _test(Stages(experiment, look, metric, usable, shares, min(strata)))
+        test, left = _test(Stages(experiment, look, metric, usable, shares, min(shares)))
     except ValueError as error:
         return result((math.nan, math.nan), None, str(error))
     return result((test.control, test.treatment), None if test.reason else test, test.reason, left)

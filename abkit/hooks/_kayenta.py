@@ -39,7 +39,7 @@ def kayenta(decision: Decision | AbkitError, thresholds: Mapping[str, float] | N
     Raises
     ------
     PlanError
-        Thresholds that are not 0 <= marginal <= pass <= 100.
+        Thresholds that are not 0 < marginal <= pass <= 100.
 
     Notes
     -----
@@ -96,7 +96,7 @@ def kayenta_started(plan: str, request: object) -> Reply:
     Raises
     ------
     PlanError
-        No thresholds, or thresholds that are not 0 <= marginal <= pass <= 100.
+        No thresholds, or thresholds that are not 0 < marginal <= pass <= 100.
 
     Examples
     --------

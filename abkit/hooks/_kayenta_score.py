@@ -52,9 +52,9 @@ def thresholds_of(given: object) -> Thresholds:
     if not isinstance(given, Mapping):
         raise PlanError(f"`thresholds` must be a mapping with pass and marginal; got {_check.show(given)}.")
     passing, marginal = (_threshold(name, given.get(name)) for name in ("pass", "marginal"))
-    if not 0 < passing <= 100 or not 0 <= marginal <= passing:
+    if not 0 < marginal <= passing <= 100:
         raise PlanError(
-            "`thresholds` must have 0 <= marginal <= pass <= 100, and pass above 0; "
+            "`thresholds` must have 0 < marginal <= pass <= 100, since a rollback scores 0 and must fall below; "
             f"got marginal {marginal:g} and pass {passing:g}."
         )
     return Thresholds(passing, marginal)

@@ -168,7 +168,7 @@ def test_the_text_starts_with_the_verdict_and_says_everything_else(decision: ab.
     for check in decision.checks:
         assert f"{check.id}: {check.message}" in text
     assert decision.decision_id[:12] in text
-    assert "false promote 0.025" in text
+    assert "false promote 0.05, false rollback 0.125" in text
     assert "nan" not in text
 
 

@@ -55,7 +55,7 @@ def test_time_that_is_not_known_is_asked_for() -> None:
     with pytest.raises(ab.PlanError, match="`min_time` of the release must come with `time`"):
         decide_report(report)
     report = report_of({"s": SUCCESS}, {"s": 9.0}, timing=ab.Timing(deadline="1d"))
-    with pytest.raises(ab.PlanError, match=r"`timing\.deadline` must come with `timing\.start`"):
+    with pytest.raises(ab.PlanError, match=r"`timing\.deadline` must come with `time`"):
         decide_report(report)
 
 

@@ -189,7 +189,11 @@ def test_rules_of_their_own_share_alpha_too() -> None:
 
 def test_the_deadline_is_that_of_the_whole() -> None:
     timing = ab.Timing(start="2026-11-01", deadline="7d", at_deadline="rollback")
-    decided = decide_report(report(GAIN, {"DE": FLAT, "FR": GAIN}, plan=replace(PLAN, timing=timing)))
+    decided = decide_report(
+        report(GAIN, {"DE": FLAT, "FR": GAIN}, plan=replace(PLAN, timing=timing)),
+        None,
+        dt.datetime(2026, 11, 7, tzinfo=dt.UTC),
+    )
     assert verdicts(decided) == {"DE": "continue", "FR": "promote"}
 
 

@@ -24,7 +24,7 @@ RNG = np.random.default_rng(12)
 CALM, SAME = (100 + RNG.standard_normal((2, 60))).tolist()
 SLOW = [value + 30 for value in SAME]
 LABELS = {"Pass", "High", "Low", "Nodata", "NodataFailMetric", "Error"}
-THRESHOLDS = [(95, 75), (95, 94), (100, 0), (1, 0), (60.5, 60), (50, 49.5)]
+THRESHOLDS = [(95, 75), (95, 94), (100, 1), (1, 0.5), (60.5, 60), (50, 49.5)]
 
 
 def argo(score, passing, marginal):
@@ -151,7 +151,7 @@ def test_what_argo_asks_is_answered_without_a_memory():
 
 @pytest.mark.parametrize(
     "thresholds",
-    [None, {}, {"pass": 0, "marginal": 0}, {"pass": 50, "marginal": 60}, {"pass": math.nan, "marginal": 1}],
+    [None, {}, {"pass": 0, "marginal": 0}, {"pass": 95, "marginal": 0}, {"pass": 50, "marginal": 60}, {"pass": math.nan, "marginal": 1}],
 )
 def test_a_start_without_thresholds_is_refused(thresholds):
     with pytest.raises(ab.PlanError, match="`thresholds"):
