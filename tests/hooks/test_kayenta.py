@@ -151,7 +151,14 @@ def test_what_argo_asks_is_answered_without_a_memory():
 
 @pytest.mark.parametrize(
     "thresholds",
-    [None, {}, {"pass": 0, "marginal": 0}, {"pass": 95, "marginal": 0}, {"pass": 50, "marginal": 60}, {"pass": math.nan, "marginal": 1}],
+    [
+        None,
+        {},
+        {"pass": 0, "marginal": 0},
+        {"pass": 95, "marginal": 0},
+        {"pass": 50, "marginal": 60},
+        {"pass": math.nan, "marginal": 1},
+    ],
 )
 def test_a_start_without_thresholds_is_refused(thresholds):
     with pytest.raises(ab.PlanError, match="`thresholds"):
