@@ -95,7 +95,8 @@ HEAD = f"""## Blue-green and recreate: a bake that is watched
 {RUNS:,} series a line, with a daily cycle: {BEFORE:,} five-minute buckets before the switch and {AFTER} after it,
 looked at after every one of them, under the presets of the strategies with {METRICS} guardrails. The series has nothing
 but its own moves, and the guardrail is exactly at its margin; shown is how often a metric is ever shown to be beyond it
-(false rollback, a metric's share) or within it (false promote), with a 99% upper bound.
+(false rollback, a metric's share) or within it (false promote), with a 99% upper bound. Promotions are counted by the
+noise of the past alone; plans also ask that of the time since the switch, so that they promote less often.
 
 | strategy | noise | false rollback | false promote |
 |---|---|---|---|"""
