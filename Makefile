@@ -36,8 +36,8 @@ demo: $(VENV)/.core  ## two experiments from log to verdict
 
 test: $(VENV)/.test  ## everything that needs no server: tests, docstrings, guides
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not postgres and not spark and not calibration"
-	$(BIN)/python -m pytest --quiet --doctest-modules abkit
-	$(BIN)/python -m pytest --quiet --doctest-glob='*.md' README.md docs
+	$(BIN)/python -m pytest -n auto --quiet --doctest-modules abkit
+	$(BIN)/python -m pytest -n auto --quiet --doctest-glob='*.md' README.md docs
 
 test-engines: $(VENV)/.engines  ## PostgreSQL (ABKIT_POSTGRES, ABKIT_POSTGRES_LOG) and PySpark (Java)
 	$(BIN)/python -m pytest -m "postgres or spark"
