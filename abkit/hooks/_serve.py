@@ -51,6 +51,7 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        listener.listen()  # who reads the address may ask at once
     except (OSError, OverflowError) as error:
         listener.close()
         raise PlanError(f"`--host` and `--port` must be a free address; got {host}, {port}: {error}.") from error
