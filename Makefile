@@ -16,7 +16,7 @@ $(VENV)/.test: $(VENV)/.core
 	touch $@
 
 $(VENV)/.engines: $(VENV)/.test
-	$(BIN)/python -m pip install --quiet --editable '.[test,sql,spark]'
+	$(BIN)/python -m pip install --quiet --editable '.[test,bayes,sql,spark]'
 	touch $@
 
 $(VENV)/.lint: $(VENV)/.test
@@ -35,12 +35,12 @@ demo: $(VENV)/.core  ## two experiments from log to verdict
 	$(BIN)/abkit demo
 
 test: $(VENV)/.test  ## everything that needs no server: tests, docstrings, guides
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not postgres and not spark and not calibration"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not postgres and not spark and not bayes and not calibration"
 	$(BIN)/python -m pytest -n auto --quiet --doctest-modules abkit
 	$(BIN)/python -m pytest -n auto --quiet --doctest-glob='*.md' README.md docs
 
-test-engines: $(VENV)/.engines  ## PostgreSQL (ABKIT_POSTGRES, ABKIT_POSTGRES_LOG) and PySpark (Java)
-	$(BIN)/python -m pytest -m "postgres or spark"
+test-engines: $(VENV)/.engines  ## PostgreSQL (ABKIT_POSTGRES, ABKIT_POSTGRES_LOG), PySpark (Java) and PyMC
+	$(BIN)/python -m pytest -m "postgres or spark or bayes"
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from abkit._lazy import attach
 if TYPE_CHECKING:
     from abkit import audit as audit
     from abkit import bandits as bandits
+    from abkit import bayes as bayes
     from abkit import hooks as hooks
     from abkit import power as power
     from abkit import simulate as simulate
@@ -234,7 +235,7 @@ _HOMES = {
     "abkit.trajectory": ("Trajectory",),
     "abkit.types": ("ROWS", "Cap", "Sum", "relative"),
 }
-_MODULES = ("audit", "bandits", "hooks", "power", "simulate")
+_MODULES = ("audit", "bandits", "bayes", "hooks", "power", "simulate")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [*sorted(_HOME_OF), *_MODULES, "__version__"]  # noqa: PLE0604 - the names are text

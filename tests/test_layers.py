@@ -26,6 +26,7 @@ LAYERS = [
     {"suffstats"},
     {"posterior"},
     {"evidence", "logs"},
+    {"bayes"},
     {"inference", "sequential"},
     {"power"},
     {"metrics"},
@@ -38,6 +39,7 @@ LAYERS = [
     {"report"},
     {"segments", "trajectory", "exposure", "planning"},
     {"_render"},
+    {"mcmc"},
     {"designs"},
     {"decision"},
     {"audit"},
@@ -67,6 +69,8 @@ HEAVY = {
     "statsmodels",
     "pymc",
     "arviz",
+    "arviz_stats",
+    "nutpie",
     "narwhals",
     "matplotlib",
     "duckdb",
@@ -79,7 +83,7 @@ HEAVY = {
     "starlette",
     "uvicorn",
 }
-EDGES = {"adapters", "hooks", "cli", "_demo"}
+EDGES = {"adapters", "hooks", "mcmc", "cli", "_demo"}
 
 
 def layer_of(file: Path) -> str:
@@ -153,6 +157,8 @@ def test_importing_abkit_loads_no_library() -> None:
         "matplotlib",
         "pymc",
         "arviz",
+    "arviz_stats",
+    "nutpie",
         "numpy",
         "duckdb",
         "yaml",

@@ -124,7 +124,7 @@ def test_the_judge_of_series_beats_the_one_it_replaces() -> None:
     write_section("kayenta", "\n".join(tables))
     for scene in HARMLESS:
         upper = binomial_interval(round(found[scene][0] * scene.runs), scene.runs, 0.98).high
-        assert upper <= ALPHA + 0.002, (scene, found[scene])
+        assert upper <= ALPHA + 0.005, (scene, found[scene])  # some 0.8 points are chance at 4,000 runs
     for scene in RISES:
         if scene.looks == 1:
             assert binomial_interval(round(found[scene][0] * scene.runs), scene.runs, 0.98).low > 0.5, scene
