@@ -1,0 +1,85 @@
+"""Revenue of units as a few numbers, and the rows of its tail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from abkit import _check
+from abkit._check import Float64Array
+
+#: Share of the payers that are the tail, and the most and fewest rows that it has.
+TAIL_SHARE, MOST_ROWS, FEWEST_ROWS = 0.1, 4_000, 20
+FEWEST_PAYERS = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spend:
+    """Revenue of one variant: units, what each payer spent in order, and the moments of its logs."""
+
+    units: int
+    paid: Float64Array
+    log_mean: float
+    log_m2: float
+
+    @property
+    def payers(self) -> int:
+        """Units with any revenue."""
+        return int(self.paid.size)
+
+    @property
+    def mean(self) -> float:
+        """Mean revenue of a unit, as the sample has it."""
+        return float(self.paid.sum()) / self.units
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tail:
+    """What payers spend, in two parts: mean and standard error up to a threshold, and each excess over it in order."""
+
+    threshold: float
+    below_mean: float
+    below_stderr: float
+    excess: Float64Array
+
+
+def make_spend(name: str, revenue: object) -> Spend:
+    """From one value a unit, zero for those who paid nothing."""
+    values = _check.observations(name, revenue)
+    if values.size and values.min() < 0:
+        raise ValueError(
+            f"`{name}` must not be negative; got {values.min():g}. Take refunds off the unit's revenue, or compare "
+            "means."
+        )
+    paid = np.sort(values[values > 0])
+    if paid.size < FEWEST_PAYERS:
+        raise ValueError(
+            f"`{name}` must have at least {FEWEST_PAYERS} payers; got {paid.size} among {values.size} units."
+        )
+    if paid[0] == paid[-1]:
+        raise ValueError(f"`{name}` must have payers that differ; all paid {paid[0]:g}. Compare the shares of payers.")
+    logs = np.log(paid)
+    return Spend(values.size, paid, float(logs.mean()), float(np.square(logs - logs.mean()).sum()))
+
+
+def make_tails(spends: tuple[Spend, Spend]) -> tuple[Tail, Tail]:
+    """Both variants cut at one threshold, a quantile of all payers."""
+    everyone = np.sort(np.concatenate([spend.paid for spend in spends]))
+    rows = min(int(TAIL_SHARE * everyone.size), MOST_ROWS)
+    threshold = float(everyone[everyone.size - rows - 1]) if rows else float(everyone[-1])
+    first, second = (_cut(spend, threshold) for spend in spends)
+    fewest = min(first.excess.size, second.excess.size)
+    if fewest < FEWEST_ROWS:
+        raise ValueError(
+            f"`tail` must be 'lognormal' with so few payers; got 'pareto', and {fewest} payments of a variant above "
+            f"{threshold:g}, where {FEWEST_ROWS} are needed."
+        )
+    return first, second
+
+
+def _cut(spend: Spend, threshold: float) -> Tail:
+    where = int(np.searchsorted(spend.paid, threshold, side="right"))
+    below = spend.paid[:where]
+    stderr = float(below.std(ddof=1)) / np.sqrt(where) if where > 1 else 0.0
+    return Tail(threshold, float(below.mean()) if where else 0.0, float(stderr), spend.paid[where:] - threshold)
