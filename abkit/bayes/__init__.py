@@ -5,9 +5,31 @@ from typing import TYPE_CHECKING
 from abkit._lazy import attach
 
 if TYPE_CHECKING:
-    pass
+    from abkit.bayes._compare import compare as compare
+    from abkit.bayes._comparison import Comparison as Comparison
+    from abkit.bayes._effect import PosteriorEffect as PosteriorEffect
+    from abkit.bayes._effect_posterior import EffectPosterior as EffectPosterior
+    from abkit.bayes._effect_priors import MixturePrior as MixturePrior
+    from abkit.bayes._effect_priors import NormalPrior as NormalPrior
+    from abkit.bayes._effect_priors import StudentPrior as StudentPrior
+    from abkit.bayes._priors import BetaPrior as BetaPrior
+    from abkit.bayes._priors import GammaPrior as GammaPrior
+    from abkit.bayes._priors import MeanPrior as MeanPrior
+    from abkit.bayes._priors import NormalInverseGammaPrior as NormalInverseGammaPrior
 
-_HOMES: dict[str, tuple[str, ...]] = {}
+_HOMES: dict[str, tuple[str, ...]] = {
+    "abkit.bayes._compare": ("compare",),
+    "abkit.bayes._comparison": ("Comparison",),
+    "abkit.bayes._effect": ("PosteriorEffect",),
+    "abkit.bayes._effect_posterior": ("EffectPosterior",),
+    "abkit.bayes._effect_priors": ("MixturePrior", "NormalPrior", "StudentPrior"),
+    "abkit.bayes._priors": (
+        "BetaPrior",
+        "GammaPrior",
+        "MeanPrior",
+        "NormalInverseGammaPrior",
+    ),
+}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = sorted(_HOME_OF)  # noqa: PLE0605 - the names are text

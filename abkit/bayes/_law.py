@@ -1,0 +1,100 @@
+"""What the posterior of an effect can be asked, and how it is inverted."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from scipy.special import ndtri
+
+from abkit._check import Float64Array
+
+_STEPS = 200
+
+
+class Law(ABC):
+    """The distribution of an effect, for some pairs at once: everything has the shape (pairs,)."""
+
+    scale: str
+
+    @property
+    @abstractmethod
+    def mean(self) -> Float64Array:
+        """Posterior mean; where there is none, the median."""
+
+    @property
+    @abstractmethod
+    def sd(self) -> Float64Array:
+        """Posterior standard deviation."""
+
+    @property
+    def start(self) -> tuple[Float64Array, Float64Array]:
+        """A centre and a spread, both finite."""
+        return self.mean, self.sd
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The smallest and the largest effect that there can be."""
+        return (-np.inf, np.inf)
+
+    @abstractmethod
+    def rows(self, chosen: Any) -> Self:
+        """The law of some of the pairs."""
+
+    @abstractmethod
+    def look(self, x: Any) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """P(effect <= x), P(effect > x), each with all its digits, and the density at x."""
+
+    def losses(self) -> tuple[Float64Array, Float64Array]:
+        """The means of max(effect, 0), which staying at the control loses, and of max(-effect, 0)."""
+        raise NotImplementedError
+
+    def cdf(self, x: Any) -> Float64Array:
+        """P(effect <= x)."""
+        return self.look(x)[0]
+
+    def sf(self, x: Any) -> Float64Array:
+        """P(effect > x)."""
+        return self.look(x)[1]
+
+    def pdf(self, x: Any) -> Float64Array:
+        """The density at x."""
+        return self.look(x)[2]
+
+    def ppf(self, q: Any) -> Float64Array:
+        """The effect below which the probability is q."""
+        return inverted(self, ndtri(q))
+
+    def isf(self, q: Any) -> Float64Array:
+        """The effect above which the probability is q."""
+        return inverted(self, -ndtri(q))
+
+
+def inverted(law: Law, deviate: Any) -> Float64Array:
+    """The effect whose tail is that of a normal deviate: Newton's steps on the scale of deviates, in a bracket."""
+    mean, sd = law.start
+    wanted = np.broadcast_to(np.asarray(deviate, dtype=np.float64), mean.shape)
+    low, high = np.full(mean.shape, law.support[0]), np.full(mean.shape, law.support[1])
+    x = np.where(np.isneginf(wanted), low, np.where(np.isposinf(wanted), high, mean))
+    left = np.flatnonzero(np.isfinite(wanted))
+    for _ in range(_STEPS):
+        if not left.size:
+            break
+        below, above, density = law.rows(left).look(x[left])
+        with np.errstate(all="ignore"):
+            z = np.where(above < below, -ndtri(above), ndtri(below))
+            lack = wanted[left] - z
+            low[left] = np.where(lack > 0, x[left], low[left])
+            high[left] = np.where(lack < 0, x[left], high[left])
+            step = lack * np.exp(-z * z / 2) / np.sqrt(2 * np.pi) / density
+            middle = np.where(
+                np.isfinite(low[left] + high[left]), (low[left] + high[left]) / 2, x[left] + lack * sd[left]
+            )
+            following = x[left] + step
+            inside = np.isfinite(following) & (low[left] < following) & (following < high[left])
+            following = np.where(inside, following, middle)
+        done = (np.abs(following - x[left]) <= 1e-13 * (np.abs(x[left]) + sd[left])) | (lack == 0)
+        x[left] = np.where(lack == 0, x[left], following)
+        left = left[~done]
+    return x

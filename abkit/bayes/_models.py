@@ -1,0 +1,131 @@
+"""From statistics and a prior to the posterior of every variant's own value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from abkit import _check
+from abkit._check import Float64Array
+from abkit.bayes._priors import BetaPrior, GammaPrior, MeanPrior, NormalInverseGammaPrior
+from abkit.posterior._beta import Beta
+from abkit.posterior._gamma import Gamma
+from abkit.posterior._normal import Normal, NormalInverseGamma
+from abkit.suffstats import CoMoments, Counts, Events
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """The posteriors of all variants, control first, in arrays of shape (variants, pairs...).
+
+    `prior` is the prior as an object, None where it is the limit of one; `words` say it. Where a variant's posterior
+    is `undefined`, it stands for nothing, and `reason` says why.
+    """
+
+    method: str
+    arms: Any
+    prior: Any
+    words: str
+    undefined: BoolArray
+    reason: str = ""
+
+
+def conjugate(variants: Sequence[Any], prior: Any, sd: float | None) -> Model:
+    """The conjugate model that belongs to the class of the statistics."""
+    kind = type(variants[0])
+    if kind is Counts:
+        return _beta_binomial(variants, _allowed(prior, BetaPrior, kind) or BetaPrior())
+    if kind is Events:
+        return _gamma_poisson(variants, _allowed(prior, GammaPrior, kind))
+    if kind is CoMoments:
+        return _ratio(variants, _allowed(prior, None, kind))
+    if sd is not None:
+        return _known_spread(variants, _allowed(prior, MeanPrior, kind), _check.within("sd", sd, 0, np.inf))
+    return _mean(variants, _allowed(prior, NormalInverseGammaPrior, kind))
+
+
+def _allowed(prior: Any, wanted: type | None, kind: type) -> Any:
+    if prior is None or (wanted is not None and isinstance(prior, wanted)):
+        return prior
+    own = f"a {wanted.__name__} or " if wanted else ""
+    raise TypeError(f"`prior` of {kind.__name__} must be {own}a prior of the effect; got {_check.show(prior)}.")
+
+
+def _stacked(variants: Sequence[Any], field: str) -> Float64Array:
+    return np.stack([np.asarray(getattr(variant, field), dtype=np.float64) for variant in variants])
+
+
+def _beta_binomial(variants: Sequence[Any], prior: BetaPrior) -> Model:
+    n, successes = _stacked(variants, "n"), _stacked(variants, "successes")
+    arms = Beta.after((prior.a, prior.b), n, successes)
+    return Model("beta-binomial", arms, prior, prior.describe(), np.zeros(n.shape, dtype=bool))
+
+
+def _gamma_poisson(variants: Sequence[Any], prior: GammaPrior | None) -> Model:
+    events, exposure = _stacked(variants, "events"), _stacked(variants, "exposure")
+    nowhere = np.zeros(events.shape, dtype=bool)
+    if prior is not None:
+        return Model(
+            "gamma-Poisson", Gamma(prior.shape + events, prior.rate + exposure), prior, prior.describe(), nowhere
+        )
+    total = exposure.sum(axis=0)
+    worth = 0.5 * np.where(total > 0, total, 1.0) / (events.sum(axis=0) + 0.5)
+    words = "gamma on each rate, worth half an event at the rate of all variants together"
+    undefined = nowhere | (total == 0)
+    return Model("gamma-Poisson", Gamma(0.5 + events, worth + exposure), None, words, undefined, "there is no exposure")
+
+
+def _mean(variants: Sequence[Any], prior: NormalInverseGammaPrior | None) -> Model:
+    n, mean, m2 = (_stacked(variants, field) for field in ("n", "mean", "m2"))
+    if prior is not None:
+        given = (prior.mean, prior.weight, prior.shape, prior.scale)
+        arms = NormalInverseGamma.after(given, n, n * mean, m2).marginal()
+        return Model("normal-inverse-gamma", arms, prior, prior.describe(), np.zeros(n.shape, dtype=bool))
+    few = n < 2
+    undefined = few | (m2.sum(axis=0) == 0)
+    n, m2 = np.where(few, 2.0, n), np.where(undefined, 1.0, m2)
+    arms = NormalInverseGamma(mean, n, n - 1, m2).marginal()
+    words = "flat on each mean and on the logarithm of its variance (the reference prior)"
+    return Model("Student", arms, None, words, undefined, _why(few))
+
+
+def _known_spread(variants: Sequence[Any], prior: MeanPrior | None, sd: float) -> Model:
+    n, mean = _stacked(variants, "n"), _stacked(variants, "mean")
+    known = f"; the units' standard deviation is known to be {sd:g}"
+    if prior is not None:
+        arms = Normal.after((prior.mean, prior.sd), n, n * mean, sd)
+        return Model("normal", arms, prior, prior.describe() + known, np.zeros(n.shape, dtype=bool))
+    undefined = n == 0
+    arms = Normal(mean, sd / np.sqrt(np.maximum(n, 1)))
+    return Model("normal", arms, None, "flat on each mean" + known, undefined, "a variant has no units")
+
+
+def _ratio(variants: Sequence[Any], prior: None) -> Model:  # noqa: ARG001
+    value, variance, undefined = ratios(variants)
+    arms = Normal(np.where(undefined, 0.0, value), np.sqrt(np.where(undefined, 1.0, variance)))
+    why = "a variant has fewer than 2 units, no denominator, or no variance"
+    return Model("ratio of means", arms, None, "flat on each ratio", undefined, why)
+
+
+def ratios(variants: Sequence[CoMoments]) -> tuple[Float64Array, Float64Array, BoolArray]:
+    """Ratio of the first mean to the second, and its variance to first order; and where there is neither."""
+    n = _stacked(variants, "n")
+    mean, m2 = _stacked(variants, "mean"), _stacked(variants, "m2")
+    few = (n < 2) | (mean[..., 1] == 0)
+    below = np.where(few, 1.0, mean[..., 1])
+    ratio = mean[..., 0] / below
+    spread = m2[..., 0, 0] - 2 * ratio * m2[..., 0, 1] + ratio**2 * m2[..., 1, 1]
+    variance = np.where(few, 0.0, np.maximum(spread, 0.0) / (np.maximum(n - 1, 1) * np.maximum(n, 1) * below**2))
+    return ratio, variance, few | (variance.sum(axis=0) == 0)
+
+
+def _why(few: BoolArray) -> str:
+    if few.any():
+        return "a variant has fewer than 2 units, and the reference prior leaves its mean open"
+    return "the variance is zero: every unit has the same value, or they differ in rounding only"

@@ -1,0 +1,56 @@
+"""The effect as a share of the control: what a lift is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from abkit._check import Float64Array
+from abkit.bayes._law import Law
+
+
+@dataclass(frozen=True, eq=False)
+class ShareLaw(Law):
+    """The distribution of exp(effect) - 1, for the law of a log ratio."""
+
+    log_ratio: Any
+    scale = "relative"
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """From nothing left, up."""
+        return (-1.0, np.inf)
+
+    @cached_property
+    def mean(self) -> Float64Array:
+        """The median: a mean need not exist."""
+        return self.ppf(np.full(self.log_ratio.mean.shape, 0.5))
+
+    @cached_property
+    def sd(self) -> Float64Array:
+        """Half of the distance between the quantiles that are a standard deviation from a normal's mean."""
+        tail = np.full(self.log_ratio.mean.shape, 0.15865525393145707)
+        return (self.isf(tail) - self.ppf(tail)) / 2
+
+    def rows(self, chosen: Any) -> ShareLaw:
+        """The law of some of the pairs."""
+        return ShareLaw(self.log_ratio.rows(chosen))
+
+    def look(self, x: Any) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """Those of the log ratio at log(1 + x)."""
+        x = np.asarray(x, dtype=np.float64)
+        inside = x > -1
+        at = np.log1p(np.where(inside, x, 0.0))
+        below, above, density = self.log_ratio.look(at)
+        return np.where(inside, below, 0.0), np.where(inside, above, 1.0), np.where(inside, density * np.exp(-at), 0.0)
+
+    def ppf(self, q: Any) -> Float64Array:
+        """The share below which the probability is q."""
+        return np.asarray(np.expm1(self.log_ratio.ppf(q)))
+
+    def isf(self, q: Any) -> Float64Array:
+        """The share above which the probability is q."""
+        return np.asarray(np.expm1(self.log_ratio.isf(q)))
