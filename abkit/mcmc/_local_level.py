@@ -1,9 +1,9 @@
 """A local level with regression: its changes made independent, and its forecast for every draw of the parameters.
 
-y[t] = level[t] + controls[t] b + noise[t], level[t + 1] = level[t] + drift[t]. The changes of y from one observed bucket
-to the next have the covariance drift^2 G + noise^2 T, with G the diagonal of the gaps and T tridiagonal, whatever the
-parameters: so one eigendecomposition turns them into independent normals with variances drift^2 + noise^2 times an
-eigenvalue, and the likelihood costs no filter. Taking changes is the same as a flat prior on the first level.
+y[t] = level[t] + controls[t] b + noise[t], level[t + 1] = level[t] + drift[t]. The changes of y from one bucket to
+the next that is observed have the covariance drift^2 G + noise^2 T, with G the diagonal of the gaps and T tridiagonal,
+whatever the parameters: so one eigendecomposition turns them into independent normals with variances drift^2 +
+noise^2 times an eigenvalue, and the likelihood costs no filter. Taking changes is a flat prior on the first level.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ class Changes:
 
     `values[i]` is normal with mean `regressors[i] @ coefficients` and variance level^2 + noise^2 `eigenvalues[i]`.
     `unit` is the size of a change of the series, and `units` those of its regressors: a coefficient on this scale is
-    that on the series' own times units / unit. `basis` and `roots` lead back: changes are unit * roots * (basis @ values).
+    that on the series' own times units / unit. `basis` and `roots` lead back: the changes are
+    unit * roots * (basis @ values).
     """
 
     values: Float64Array

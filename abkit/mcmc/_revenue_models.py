@@ -17,13 +17,13 @@ TAIL_INDEX = (-0.5, 1.0)
 VARIANTS = ("control", "treatment")
 
 LOGNORMAL_PRIOR = (
-    "share of payers: uniform; mean log of spend: normal around that of all payers, sd 2 (a factor of 7); sd of the log "
-    "of spend: half-normal of scale 2, cut at 4, without which the mean would have no posterior mean"
+    "share of payers: uniform; mean log of spend: normal around that of all payers, sd 2 (a factor of 7); sd of the "
+    "log of spend: half-normal of scale 2, cut at 4, without which the mean would have no posterior mean"
 )
 PARETO_PRIOR = (
     "shares of payers and of large payments: uniform; mean of the others: uniform up to the threshold; scale of the "
-    "excess over the threshold: lognormal around the mean excess, log sd 1; tail index: -0.5 + 1.5 Beta(3, 3), mean 0.25 "
-    "and below 1, from where on a tail has no mean"
+    "excess over the threshold: lognormal around the mean excess, log sd 1; tail index: -0.5 + 1.5 Beta(3, 3), mean "
+    "0.25 and below 1, from where on a tail has no mean"
 )
 
 

@@ -1,0 +1,92 @@
+"""The effect of a switch given the forecast: a mixture of normals, one a draw of the parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from scipy.special import ndtr
+
+from abkit._check import Float64Array
+from abkit.bayes._law import Law
+
+
+@dataclass(frozen=True, eq=False)
+class DrawsLaw(Law):
+    """What is `observed` less a forecast that is normal given each draw: no digit of a tail is lost to sampling noise.
+
+    `means` and `sds` are those of the forecast, shape (draws,).
+    """
+
+    observed: float
+    means: Float64Array
+    sds: Float64Array
+    scale: str = "difference"
+
+    @cached_property
+    def mean(self) -> Float64Array:
+        """Posterior mean."""
+        return np.array([self.observed - self.means.mean()])
+
+    @cached_property
+    def sd(self) -> Float64Array:
+        """Posterior standard deviation."""
+        return np.array([np.sqrt(self.means.var() + np.mean(self.sds**2))])
+
+    def rows(self, chosen: Any) -> Self:  # noqa: ARG002 - there is one pair
+        """The law itself."""
+        return self
+
+    def look(self, x: Any) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """P(effect <= x), P(effect > x), and the density at x."""
+        z = (np.reshape(x, -1)[:, None] - self.observed + self.means) / self.sds
+        density = np.exp(-(z**2) / 2) / (np.sqrt(2 * np.pi) * self.sds)
+        return ndtr(z).mean(axis=1), ndtr(-z).mean(axis=1), density.mean(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class ShareLaw(Law):
+    """The same as a share of the forecast, where both are surely positive: observed / forecast - 1."""
+
+    difference: DrawsLaw
+    scale: str = "relative"
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """More than the whole cannot be lost."""
+        return (-1.0, np.inf)
+
+    @cached_property
+    def mean(self) -> Float64Array:
+        """Posterior mean, by Gauss and Hermite's rule for each draw."""
+        return np.array([self._moment(1)])
+
+    @cached_property
+    def sd(self) -> Float64Array:
+        """Posterior standard deviation."""
+        return np.array([np.sqrt(max(self._moment(2) - self._moment(1) ** 2, 0.0))])
+
+    def rows(self, chosen: Any) -> Self:  # noqa: ARG002 - there is one pair
+        """The law itself."""
+        return self
+
+    def look(self, x: Any) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """The share is at most x where the forecast is at least observed / (1 + x)."""
+        left = 1 + np.reshape(x, -1)
+        some = left > 0
+        bound = self.difference.observed / np.where(some, left, 1.0)
+        below, above, density = self.difference.look(self.difference.observed - bound)
+        return np.where(some, below, 0.0), np.where(some, above, 1.0), np.where(some, density * bound / left, 0.0)
+
+    def _moment(self, order: int) -> float:
+        points, weights = np.polynomial.hermite_e.hermegauss(21)
+        forecast = self.difference.means[:, None] + self.difference.sds[:, None] * points
+        values = (self.difference.observed / forecast - 1) ** order
+        return float((values @ weights).mean() / weights.sum())
+
+
+def share_of(law: DrawsLaw) -> ShareLaw | None:
+    """The law of the share, unless the forecast may be zero or less."""
+    return ShareLaw(law) if law.observed > 0 and np.min(law.means / law.sds) > 8 else None
