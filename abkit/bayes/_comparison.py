@@ -13,10 +13,11 @@ import numpy.typing as npt
 from abkit import _check
 from abkit._check import Float64Array
 from abkit._sets import ConfidenceSet, Interval, NoInterval, tail_of
+from abkit.bayes._bayes_factor import EFFECT_SCALE, log_bayes_factor
 from abkit.bayes._effect import PosteriorEffect
 from abkit.bayes._intervals import shortest
 from abkit.bayes._law import Law
-from abkit.bayes._losses import best_of, losses
+from abkit.bayes._losses import best_of, losses_of, pair_losses
 from abkit.evidence import TestResult, tested
 from abkit.types import Alternative, Direction, Null, Relative, RelativeMethod
 
@@ -89,16 +90,17 @@ class Comparison:
     @cached_property
     def probability_best(self) -> Float64Array:
         """Of every variant, control first: the probability that it is the best."""
-        if self.arms is None:
-            return self._of_effect(self.law.look(np.zeros(self.undefined.size))[:2])
-        return self._of_variants(best_of(self.arms, self.direction))
+        if self.arms is not None and len(self.names) > 2:
+            return self._of_variants(best_of(self.arms, self.direction))
+        law = self.law if self.arms is None else self.law.natural
+        return self._of_effect(law.look(np.zeros(self.undefined.size))[:2])
 
     @cached_property
     def expected_loss(self) -> Float64Array:
         """Of every variant, control first: how much worse than the best it is, on average, were it chosen."""
-        if self.arms is None:
-            return self._of_effect(self.law.losses())
-        return self._of_variants(losses(self.arms, self.direction))
+        if self.arms is not None and len(self.names) > 2:
+            return self._of_variants(losses_of(self.arms, self.direction))
+        return self._of_effect(self.law.losses())
 
     def interval(self, level: float = 0.95, kind: str = "equal-tailed") -> Any:
         """The effects between which the effect lies with this probability.
@@ -127,6 +129,24 @@ class Comparison:
             raise ValueError(f"`high` must be at least `low`; got {high:g} and {low:g}.")
         below, above = self.law.cdf(self._at(low)), self.law.sf(self._at(high))
         return self._effects(below), self._effects(np.maximum(1 - below - above, 0.0)), self._effects(above)
+
+    def bayes_factor(
+        self, alternative: Alternative = "two-sided", *, cauchy_scale: float = EFFECT_SCALE, log: bool = False
+    ) -> Any:
+        """How many times as probable the data are with an effect as without any.
+
+        Parameters
+        ----------
+        alternative : {"two-sided", "greater", "less"}
+            Which effects there may be: either side, or above, or below zero only. No effect stands against them.
+        cauchy_scale : float
+            For means without a prior: the median size of an effect, in standard deviations of the units.
+        log : bool
+            The natural logarithm instead, which never overflows.
+        """
+        found = log_bayes_factor(self, alternative, cauchy_scale)
+        with np.errstate(over="ignore", under="ignore"):
+            return _plain(found if log else np.exp(found))
 
     def test(self, alternative: Alternative | None = None) -> TestResult:
         """The same as the result of a test, which rules read: its p-value is the posterior probability of the null.
@@ -236,8 +256,7 @@ class Comparison:
         return _plain(np.where(self.undefined, np.nan, np.reshape(flat, self.shape)))
 
     def _of_variants(self, found: Float64Array) -> Float64Array:
-        lost = self.undefined.any(axis=0) if len(self.names) > 2 else self.undefined
-        return np.where(lost, np.nan, found)
+        return np.where(self.undefined.any(axis=0), np.nan, found)
 
     def _of_effect(self, of_two: Any) -> Float64Array:
         """Of the control and of the treatment, from what is below and above no effect."""

@@ -70,15 +70,21 @@ def _beta_binomial(variants: Sequence[Any], prior: BetaPrior) -> Model:
 def _gamma_poisson(variants: Sequence[Any], prior: GammaPrior | None) -> Model:
     events, exposure = _stacked(variants, "events"), _stacked(variants, "exposure")
     nowhere = np.zeros(events.shape, dtype=bool)
+    shape, rate = event_prior(variants, prior)
+    arms = Gamma(shape + events, rate + exposure)
     if prior is not None:
-        return Model(
-            "gamma-Poisson", Gamma(prior.shape + events, prior.rate + exposure), prior, prior.describe(), nowhere
-        )
-    total = exposure.sum(axis=0)
-    worth = 0.5 * np.where(total > 0, total, 1.0) / (events.sum(axis=0) + 0.5)
+        return Model("gamma-Poisson", arms, prior, prior.describe(), nowhere)
     words = "gamma on each rate, worth half an event at the rate of all variants together"
-    undefined = nowhere | (total == 0)
-    return Model("gamma-Poisson", Gamma(0.5 + events, worth + exposure), None, words, undefined, "there is no exposure")
+    undefined = nowhere | (exposure.sum(axis=0) == 0)
+    return Model("gamma-Poisson", arms, None, words, undefined, "there is no exposure")
+
+
+def event_prior(variants: Sequence[Any], prior: GammaPrior | None) -> tuple[Any, Any]:
+    """Shape and rate of the prior of a rate; where none is given, worth half an event at the rate of all variants."""
+    if prior is not None:
+        return prior.shape, prior.rate
+    total = _stacked(variants, "exposure").sum(axis=0)
+    return 0.5, 0.5 * np.where(total > 0, total, 1.0) / (_stacked(variants, "events").sum(axis=0) + 0.5)
 
 
 def _mean(variants: Sequence[Any], prior: NormalInverseGammaPrior | None) -> Model:
