@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from abkit import _check
 from abkit.bayes._comparison import Comparison
-from abkit.bayes._difference import PairLaw
+from abkit.bayes._difference import natural_scale, pair_law
 from abkit.bayes._law import Law
-from abkit.bayes._models import Model, conjugate
+from abkit.bayes._models import Model, conjugate, normal_estimates, on_scale
+from abkit.bayes._prior_law import ContrastLaw, EffectLaw
 from abkit.bayes._share import ShareLaw
 from abkit.posterior._beta import Beta
 from abkit.posterior._gamma import Gamma
@@ -51,37 +52,68 @@ def compare(  # noqa: PLR0913 - what a comparison depends on
     _check.choice("alternative", alternative, ALTERNATIVES)
     null = null if isinstance(null, Relative) else _check.number("null", null)
     names, variants, alone = _variants(control, treatment)
-    model = conjugate(variants, prior, sd)
-    law, share = _laws(model, scale)
-    undefined = model.undefined[1:] | model.undefined[:1]
+    if hasattr(prior, "posterior"):
+        found = of_effects(variants, prior, scale)
+    else:
+        found = of_variants(conjugate(variants, prior, sd), scale)
     return Comparison(
-        model.method,
-        model.words,
-        scale,
-        direction,
-        null,
-        alternative,
-        names,
-        variants,
-        model.prior,
-        model.arms,
-        law,
-        share,
-        np.asarray(model.arms.mean),
-        undefined[0] if alone else undefined,
-        model.reason,
+        **found,
+        scale=scale,
+        direction=direction,
+        null=null,
+        alternative=alternative,
+        names=names,
+        statistics=variants,
+        alone=alone,
     )
 
 
-def _laws(model: Model, scale: Scale) -> tuple[Law, Law | None]:
-    arms, shape = model.arms, model.undefined[1:].shape
-    control = arms.take(lambda a: np.broadcast_to(a[:1], shape).ravel())
-    treatment = arms.take(lambda a: np.broadcast_to(a, model.undefined.shape)[1:].ravel())
-    of_ratio = isinstance(arms, (Beta, Gamma))
-    share: Law = (
-        ShareLaw(PairLaw(control, treatment, "log ratio")) if of_ratio else PairLaw(control, treatment, "relative")
-    )
-    return (share if scale == "relative" else PairLaw(control, treatment, scale)), share
+def of_variants(model: Model, scale: Scale) -> dict[str, Any]:
+    """What a comparison holds where each variant's value has a posterior of its own."""
+    arms = model.arms
+    ratio = "log ratio" if isinstance(arms, (Beta, Gamma)) else "relative"
+    if scale not in ("difference", "relative", ratio, natural_scale(arms)):
+        raise ValueError(
+            f"`scale` must not be {scale!r} for a {model.method} model; choose 'difference' or 'relative'."
+        )
+    pair = pair_law(arms, ratio)
+    share: Law = ShareLaw(pair) if ratio == "log ratio" else pair
+    return {
+        "method": model.method,
+        "prior": model.words,
+        "prior_used": model.prior,
+        "arms": arms,
+        "law": share if scale == "relative" else pair_law(arms, scale),
+        "share": share,
+        "values": np.asarray(arms.mean),
+        "undefined": model.undefined[1:] | model.undefined[:1],
+        "why": model.reason,
+    }
+
+
+def of_effects(variants: Sequence[Any], prior: Any, scale: Scale) -> dict[str, Any]:
+    """What a comparison holds where the prior is of the effect."""
+    value, variance, lost = normal_estimates(variants)
+    estimate, spread, undefined = on_scale(type(variants[0]), scale, value, variance, lost)
+    undefined = undefined | ~(spread > 0)
+    estimate, stderr = np.where(undefined, 0.0, estimate), np.sqrt(np.where(undefined, 1.0, spread))
+    posterior = prior.posterior(estimate.ravel(), stderr.ravel())
+    law = EffectLaw(posterior, scale)
+    shares: dict[str, Law | None] = {"relative": law, "log ratio": ShareLaw(law), "log odds": None}
+    if scale == "difference":
+        control, of_control = (np.broadcast_to(array[:1], estimate.shape).ravel() for array in (value, variance))
+        shares["difference"] = ContrastLaw(posterior, np.where(control == 0, np.nan, control), of_control)
+    return {
+        "method": "normal estimate",
+        "prior": prior.describe(),
+        "prior_used": prior,
+        "arms": None,
+        "law": law,
+        "share": shares[scale],
+        "values": np.where(lost, np.nan, value),
+        "undefined": undefined,
+        "why": f"a variant has too few units, or no variance, for an estimate of the {scale} and its standard error",
+    }
 
 
 def _variants(control: Any, treatment: Any) -> tuple[tuple[str, ...], tuple[Any, ...], bool]:

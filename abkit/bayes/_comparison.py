@@ -14,6 +14,7 @@ from abkit import _check
 from abkit._check import Float64Array
 from abkit._sets import ConfidenceSet, Interval, NoInterval, tail_of
 from abkit.bayes._bayes_factor import EFFECT_SCALE, log_bayes_factor
+from abkit.bayes._difference import natural_scale, pair_law
 from abkit.bayes._effect import PosteriorEffect
 from abkit.bayes._intervals import shortest
 from abkit.bayes._law import Law
@@ -50,11 +51,13 @@ class Comparison:
     values: Float64Array
     undefined: npt.NDArray[np.bool_]
     why: str
+    #: Whether there is one treatment that was given by itself, so that effects have no axis of treatments.
+    alone: bool
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of what is said of effects; () for one pair."""
-        return self.undefined.shape
+        return self.undefined.shape[1:] if self.alone else self.undefined.shape
 
     @property
     def reason(self) -> str | None:
@@ -92,7 +95,7 @@ class Comparison:
         """Of every variant, control first: the probability that it is the best."""
         if self.arms is not None and len(self.names) > 2:
             return self._of_variants(best_of(self.arms, self.direction))
-        law = self.law if self.arms is None else self.law.natural
+        law = self.law if self.arms is None else pair_law(self.arms, natural_scale(self.arms))
         return self._of_effect(law.look(np.zeros(self.undefined.size))[:2])
 
     @cached_property
@@ -100,7 +103,9 @@ class Comparison:
         """Of every variant, control first: how much worse than the best it is, on average, were it chosen."""
         if self.arms is not None and len(self.names) > 2:
             return self._of_variants(losses_of(self.arms, self.direction))
-        return self._of_effect(self.law.losses())
+        if self.arms is None:
+            return self._of_effect(self.law.losses())
+        return self._of_effect(pair_losses(pair_law(self.arms, natural_scale(self.arms))))
 
     def interval(self, level: float = 0.95, kind: str = "equal-tailed") -> Any:
         """The effects between which the effect lies with this probability.
@@ -192,7 +197,8 @@ class Comparison:
             law=self.law.rows(rows),
             share=None if self.share is None else self.share.rows(rows),
             values=self.values[[0, k + 1]],
-            undefined=self.undefined[k],
+            undefined=self.undefined[[k]],
+            alone=True,
         )
 
     def to_dict(self, level: float = 0.95) -> dict[str, Any]:
@@ -246,14 +252,15 @@ class Comparison:
         level = _check.within("level", level, 0, 1)
         _check.choice("kind", kind, KINDS)
         tail = np.full(self.undefined.size, tail_of(level, "two-sided"))
-        low, high = (law.ppf(tail), law.isf(tail)) if kind == "equal-tailed" else shortest(law, 2 * tail)
+        low, high = law.ends(tail) if kind == "equal-tailed" else shortest(law, 2 * tail)
         if self.shape == () and self.undefined.any():
             return NoInterval(level, self.why)
         return Interval(self._effects(low), self._effects(high), level)
 
     def _effects(self, flat: Any) -> Any:
         """What is said of effects, in their shape; nan where undefined."""
-        return _plain(np.where(self.undefined, np.nan, np.reshape(flat, self.shape)))
+        found = np.where(self.undefined, np.nan, np.reshape(flat, self.undefined.shape))
+        return _plain(found[0] if self.alone else found)
 
     def _of_variants(self, found: Float64Array) -> Float64Array:
         return np.where(self.undefined.any(axis=0), np.nan, found)
@@ -263,7 +270,8 @@ class Comparison:
         if len(self.names) > 2:
             raise ValueError("the best of several treatments needs priors of their own values; got one of the effect.")
         first, second = of_two if self.direction == "increase" else of_two[::-1]
-        return np.stack([np.where(self.undefined, np.nan, np.reshape(part, self.shape)) for part in (first, second)])
+        shape = self.undefined.shape[1:]
+        return np.where(self.undefined, np.nan, np.stack([np.reshape(part, shape) for part in (first, second)]))
 
 
 def _plain(value: Any) -> Any:

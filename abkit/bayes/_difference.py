@@ -15,11 +15,12 @@ import numpy as np
 from scipy.special import digamma, expit, polygamma
 
 from abkit._check import Float64Array
+from abkit.bayes._closed import Looks, closed
 from abkit.bayes._law import Law
 from abkit.posterior._beta import Beta
 from abkit.posterior._gamma import Gamma
 from abkit.posterior._normal import Normal
-from abkit.posterior._quadrature import laid, nodes, panels_upto
+from abkit.posterior._quadrature import ORDER, UPTO, WEIGHTS, laid, nodes, panels_upto, panels_within
 
 #: How far into the tails of either posterior the integrals look, in standard deviations.
 _REACH = 38.0
@@ -27,6 +28,7 @@ _ROOTS = np.linspace(-_REACH, _REACH, 41)
 #: What is below the largest product by a factor of exp(-50) adds nothing.
 _NATS = 50.0
 _BLOCK = 1000
+_FINE = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,42 +80,88 @@ class PairLaw(Law):
         control, treatment = (p.take(lambda a: a[chosen]) for p in (self.control, self.treatment))
         return PairLaw(control, treatment, self.scale)
 
-    def look(self, x: Any) -> tuple[Float64Array, Float64Array, Float64Array]:
+    def look(self, x: Any) -> Looks:
         """P(effect <= x), P(effect > x), each with all its digits, and the density at x."""
         x = np.broadcast_to(np.asarray(x, dtype=np.float64), self.control.shape)
-        found = [
-            _integrals(self.rows(slice(start, start + _BLOCK)), x[start : start + _BLOCK])
-            for start in range(0, len(x), _BLOCK)
-        ]
-        return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))  # type: ignore[return-value]
+        found = closed(self.control, self.treatment, self.scale, x)
+        if found is not None:
+            return found
+        if len(x) <= _BLOCK:
+            return _integrals(self, x)
+        starts = range(0, len(x), _BLOCK)
+        parts = [_integrals(self.rows(slice(k, k + _BLOCK)), x[k : k + _BLOCK]) for k in starts]
+        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+    @cached_property
+    def columns(self) -> tuple[Any, Any]:
+        """Both posteriors as columns beside which there is room for nodes."""
+        c, t = (p.take(lambda a: np.asarray(a, dtype=np.float64)[:, None]) for p in (self.control, self.treatment))
+        return c, t
+
+    @cached_property
+    def marks(self) -> tuple[Float64Array, Float64Array]:
+        """Points all over both posteriors, from one far tail to the other."""
+        with np.errstate(all="ignore"):
+            return tuple(p.reached(_ROOTS) for p in self.columns)
 
 
-def _integrals(law: PairLaw, x: Float64Array) -> tuple[Float64Array, Float64Array, Float64Array]:
-    c, t = (p.take(lambda a: np.asarray(a, dtype=np.float64)[:, None]) for p in (law.control, law.treatment))
+def _integrals(law: PairLaw, x: Float64Array) -> Looks:
+    c, t = law.columns
     x = x[:, None]
     with np.errstate(all="ignore"):
-        edges, upper = _panels(c, t, law.scale, x)
+        edges, upper = _panels(law, x)
         y, weight = nodes(edges)
-        at, rate = _threshold(t, y, law.scale, x)
+        at, with_x, with_y = _threshold(t, y, law.scale, x)
         density = np.exp(c.log_peak() - c.deviance(y)) * weight
-        side = np.where(upper, t.above(at), t.below(at))
+        inner = np.where(np.isfinite(at), np.exp(t.log_peak() - t.deviance(at)), 0.0)
+        if law.scale == "relative":  # whose threshold may fall
+            side = np.where(upper, t.above(at), t.below(at))
+        else:
+            ends = _threshold(t, edges[:, [0, -1]], law.scale, x)[0]
+            side = _accumulated(np.where(inner > 0, inner * with_y, 0.0), np.diff(edges), t, ends, upper)
         small = np.minimum((density * side).sum(axis=-1), 1.0)
-        inner = np.where(np.isfinite(at), np.exp(t.log_peak() - t.deviance(at)) * rate, 0.0)
-        slope = np.nansum(density * inner, axis=-1)
+        slope = np.where(inner > 0, density * inner * with_x, 0.0).sum(axis=-1)
     upper = upper[:, 0]
     return np.where(upper, 1 - small, small), np.where(upper, small, 1 - small), slope
 
 
-def _panels(c: Any, t: Any, scale: str, x: Float64Array) -> tuple[Float64Array, Any]:
+def _accumulated(inner: Float64Array, width: Float64Array, t: Any, ends: Float64Array, upper: Any) -> Float64Array:
+    """The treatment's tail at each node, from its density there: incomplete beta functions would take ten times as long.
+
+    `inner` is that density, as it is along the nodes; beyond the `ends` of the panels the tail is asked of the family.
+    """
+    parts, width = inner.reshape(*width.shape, ORDER), width[..., None]
+    inside, whole = parts @ UPTO.T * width, (parts @ WEIGHTS) * width[..., 0]
+    before = np.concatenate([t.below(ends[:, :1]), whole], axis=-1).cumsum(axis=-1)[:, :-1, None] + inside
+    after = np.concatenate([t.above(ends[:, 1:]), whole[:, ::-1]], axis=-1).cumsum(axis=-1)[:, -2::-1, None]
+    return np.asarray(np.where(upper[..., None], after + (whole[..., None] - inside), before).reshape(inner.shape))
+
+
+def tail_product(control: Any, treatment: Any, up: Any) -> Float64Array:
+    """The mean of what the effect is below zero where `up`, or above it: the integral of both tails' product."""
+    law = PairLaw(control, treatment, "difference")
+    c, t = law.columns
+    up = np.asarray(up)[:, None]
+    with np.errstate(all="ignore"):
+        marks = law.marks
+        points = np.sort(np.concatenate(marks, axis=-1), axis=-1)
+        needed = np.stack(
+            [panels_upto(p, np.clip(points, m[:, :1], m[:, -1:]), m) for p, m in zip((c, t), marks, strict=True)]
+        )
+        y, weight = nodes(laid(points, needed))
+        return np.asarray(
+            (weight * c.slope(y) * np.where(up, c.above(y) * t.below(y), c.below(y) * t.above(y))).sum(axis=-1)
+        )
+
+
+def _panels(law: PairLaw, x: Float64Array) -> tuple[Float64Array, Any]:
     """Ends of panels where the product of the control's density and the treatment's tail is; and which tail."""
-    marks_c, marks_t = c.reached(_ROOTS), t.reached(_ROOTS)
+    (c, t), (marks_c, marks_t), scale = law.columns, law.marks, law.scale
     back = _preimages(t, marks_t, scale, x)
     points = np.clip(np.concatenate([marks_c, *back], axis=-1), marks_c[:, :1], marks_c[:, -1:])
     points.sort(axis=-1)
-    at, _ = _threshold(t, points, scale, x)
-    inside = np.clip(at, marks_t[:, :1], marks_t[:, -1:])
-    dev_c, dev_t = c.deviance(points), t.deviance(inside)
-    above = t.side(inside) > 0
+    at = np.clip(_threshold(t, points, scale, x)[0], marks_t[:, :1], marks_t[:, -1:])
+    dev_c, dev_t, above = c.deviance(points), t.deviance(at), t.side(at) > 0
     up, down = -dev_c - np.where(above, dev_t, 0.0), -dev_c - np.where(above, 0.0, dev_t)
     upper = up.max(axis=-1, keepdims=True) < down.max(axis=-1, keepdims=True)
     product = np.where(upper, up, down)
@@ -121,33 +169,38 @@ def _panels(c: Any, t: Any, scale: str, x: Float64Array) -> tuple[Float64Array, 
     last = points.shape[1] - 1
     first = np.maximum(kept.argmax(axis=-1) - 1, 0)[:, None]
     final = np.minimum(last - kept[:, ::-1].argmax(axis=-1) + 1, last)[:, None]
-    points = np.clip(points, np.take_along_axis(points, first, -1), np.take_along_axis(points, final, -1))
-    at, _ = _threshold(t, points, scale, x)
-    needed_t = np.abs(np.diff(panels_upto(t, at, marks_t), axis=-1)).cumsum(axis=-1)
-    needed_t = np.concatenate([np.zeros((len(points), 1)), needed_t], axis=-1)
-    return laid(points, np.stack([panels_upto(c, points, marks_c), needed_t])), upper
+    needed_c, needed_t = panels_within(c, points, dev_c), panels_within(t, at, dev_t)
+    if scale == "relative":  # whose threshold may fall
+        needed_t = np.concatenate([np.zeros_like(x), np.abs(np.diff(needed_t)).cumsum(axis=-1)], axis=-1)
+    index = np.clip(np.arange(last + 1), first, final)
+    points, needed_c, needed_t = (np.take_along_axis(array, index, -1) for array in (points, needed_c, needed_t))
+    return laid(points, np.stack([needed_c, needed_t]), _FINE), upper
 
 
-def _threshold(t: Any, y: Float64Array, scale: str, x: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """What the treatment must exceed on its scale for an effect above x of a control at y; how fast that grows with x.
+def _threshold(t: Any, y: Float64Array, scale: str, x: Float64Array) -> tuple[Any, Any, Any]:
+    """What the treatment must exceed on its scale for an effect above x of a control at y, and its slopes in x and y.
 
     The share of failures is computed beside that of successes, so that neither loses digits near 0.
     """
+    if scale == "relative":
+        return y + x * np.abs(y), np.abs(y), 1 + x * np.sign(y)
     if scale == "log odds" or (scale == "log ratio" and isinstance(t, Gamma)):
-        return y + x, np.ones_like(y)
+        return y + x, 1.0, 1.0
     if isinstance(t, Beta):
         p, q = expit(y), expit(-y)
         if scale == "difference":
-            p, q, pace = p + x, q - x, np.ones_like(y)
+            success, failure, pace, own = p + x, q - x, 1.0, p * q
         else:
-            p, q = p * np.exp(x), q - p * np.expm1(x)
-            pace = p
-        p, q = np.maximum(p, 0.0), np.maximum(q, 0.0)
-        return np.log(p) - np.log(q), pace / (p * q)
+            success, failure = p * np.exp(x), q - p * np.expm1(x)
+            pace, own = success, success * q
+        success, failure = np.maximum(success, 0.0), np.maximum(failure, 0.0)
+        product = success * failure
+        return np.log(success) - np.log(failure), pace / product, own / product
     if isinstance(t, Gamma):
-        value = np.maximum(np.exp(y) + x, 0.0)
-        return np.log(value), 1 / value
-    return (y + x, np.ones_like(y)) if scale == "difference" else (y + x * np.abs(y), np.abs(y))
+        own = np.exp(y)
+        value = np.maximum(own + x, 0.0)
+        return np.log(value), 1 / value, own / value
+    return y + x, 1.0, 1.0
 
 
 def _preimages(t: Any, marks: Float64Array, scale: str, x: Float64Array) -> list[Float64Array]:
@@ -180,3 +233,15 @@ def variance(p: Any) -> Any:
         return p.sd**2
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(p.df > 2, p.scale**2 * p.df / (p.df - 2), np.inf)
+
+
+def natural_scale(p: Any) -> str:
+    """The scale on which the family of a posterior has its natural parameter."""
+    return "log odds" if isinstance(p, Beta) else "log ratio" if isinstance(p, Gamma) else "difference"
+
+
+def pair_law(arms: Any, scale: str) -> PairLaw:
+    """Of the first of several variants' posteriors against each of the others; flat."""
+    shape = (arms.shape[0] - 1, *arms.shape[1:])
+    control = arms.take(lambda a: np.broadcast_to(a[:1], shape).ravel())
+    return PairLaw(control, arms.take(lambda a: a[1:].ravel()), scale)

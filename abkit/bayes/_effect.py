@@ -95,7 +95,5 @@ class PosteriorEffect(BaseEffect):
 def _interval(law: Law | None, level: float, alternative: Alternative) -> ConfidenceSet:
     if law is None:
         return NoInterval(level, "there is no posterior")
-    tail = np.array([tail_of(level, alternative)])
-    low = -math.inf if alternative == "less" else float(law.ppf(tail)[0])
-    high = math.inf if alternative == "greater" else float(law.isf(tail)[0])
+    low, high = (float(end[0]) for end in law.ends(np.array([tail_of(level, alternative)])))
     return sided(low, high, level, alternative)

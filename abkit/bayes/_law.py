@@ -70,18 +70,27 @@ class Law(ABC):
         """The effect above which the probability is q."""
         return inverted(self, -ndtri(q))
 
+    def ends(self, tail: Any) -> tuple[Float64Array, Float64Array]:
+        """The effects below which and above which the probability is `tail`."""
+        pairs = np.arange(self.start[0].size)
+        z = ndtri(np.broadcast_to(tail, pairs.shape))
+        found = inverted(self.rows(np.concatenate([pairs, pairs])), np.concatenate([z, -z]))
+        return found[: pairs.size], found[pairs.size :]
+
 
 def inverted(law: Law, deviate: Any) -> Float64Array:
     """The effect whose tail is that of a normal deviate: Newton's steps on the scale of deviates, in a bracket."""
     mean, sd = law.start
     wanted = np.broadcast_to(np.asarray(deviate, dtype=np.float64), mean.shape)
     low, high = np.full(mean.shape, law.support[0]), np.full(mean.shape, law.support[1])
-    x = np.where(np.isneginf(wanted), low, np.where(np.isposinf(wanted), high, mean))
+    first = mean + wanted * sd
+    first = np.where((low < first) & (first < high), first, mean)
+    x = np.where(np.isneginf(wanted), low, np.where(np.isposinf(wanted), high, first))
     left = np.flatnonzero(np.isfinite(wanted))
     for _ in range(_STEPS):
         if not left.size:
             break
-        below, above, density = law.rows(left).look(x[left])
+        below, above, density = (law if left.size == x.size else law.rows(left)).look(x[left])
         with np.errstate(all="ignore"):
             z = np.where(above < below, -ndtri(above), ndtri(below))
             lack = wanted[left] - z
@@ -94,7 +103,9 @@ def inverted(law: Law, deviate: Any) -> Float64Array:
             following = x[left] + step
             inside = np.isfinite(following) & (low[left] < following) & (following < high[left])
             following = np.where(inside, following, middle)
-        done = (np.abs(following - x[left]) <= 1e-13 * (np.abs(x[left]) + sd[left])) | (lack == 0)
+        # Newton's steps square their error: after one of 1e-8 nothing is left of it
+        near = np.maximum(1e-8 * sd[left], 1e-15 * np.abs(x[left]))
+        done = (np.abs(following - x[left]) <= near) | (lack == 0)
         x[left] = np.where(lack == 0, x[left], following)
         left = left[~done]
     return x

@@ -50,6 +50,46 @@ def conjugate(variants: Sequence[Any], prior: Any, sd: float | None) -> Model:
     return _mean(variants, _allowed(prior, NormalInverseGammaPrior, kind))
 
 
+def normal_estimates(variants: Sequence[Any]) -> tuple[Float64Array, Float64Array, BoolArray]:
+    """Every variant's value and the variance of that estimate; and where there is none."""
+    kind = type(variants[0])
+    if kind is CoMoments:
+        return ratios(variants)
+    if kind is Events:
+        events, exposure = _stacked(variants, "events"), _stacked(variants, "exposure")
+        lost = exposure == 0
+        exposure = np.where(lost, 1.0, exposure)
+        return events / exposure, events / exposure**2, lost
+    n = _stacked(variants, "n")
+    if kind is Counts:
+        share = _stacked(variants, "successes") / np.maximum(n, 1)
+        return share, share * (1 - share) / np.maximum(n, 1), n == 0
+    return _stacked(variants, "mean"), _stacked(variants, "m2") / np.maximum(n * (n - 1), 1), n < 2
+
+
+def on_scale(
+    kind: type, scale: str, value: Float64Array, variance: Float64Array, lost: BoolArray
+) -> tuple[Float64Array, Float64Array, BoolArray]:
+    """Estimates of the effects of all variants but the first, their variances, and where there is none."""
+    if scale in ("log odds", "log ratio"):
+        if kind not in {"log odds": (Counts,), "log ratio": (Counts, Events, CoMoments)}[scale]:
+            raise ValueError(f"`scale` must not be {scale!r} for {kind.__name__}; choose 'difference' or 'relative'.")
+        other = 1 - value if scale == "log odds" else np.ones_like(value)
+        lost = lost | ~((value > 0) & (other > 0))
+        value, other = np.where(lost, 0.5, value), np.where(lost, 0.5, other)
+        return *_apart(np.log(value) - np.log(other), variance / (value * other) ** 2), lost[1:] | lost[:1]
+    if scale == "difference":
+        return *_apart(value, variance), lost[1:] | lost[:1]
+    lost = lost[1:] | lost[:1] | (value[:1] == 0)
+    size = np.where(value[:1] == 0, 1.0, np.abs(value[:1]))
+    lift = (value[1:] - value[:1]) / size
+    return lift, (variance[1:] + (value[1:] / size) ** 2 * variance[:1]) / size**2, lost
+
+
+def _apart(value: Float64Array, variance: Float64Array) -> tuple[Float64Array, Float64Array]:
+    return value[1:] - value[:1], variance[1:] + variance[:1]
+
+
 def _allowed(prior: Any, wanted: type | None, kind: type) -> Any:
     if prior is None or (wanted is not None and isinstance(prior, wanted)):
         return prior

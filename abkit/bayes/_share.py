@@ -27,13 +27,18 @@ class ShareLaw(Law):
     @cached_property
     def mean(self) -> Float64Array:
         """The median: a mean need not exist."""
-        return self.ppf(np.full(self.log_ratio.mean.shape, 0.5))
+        return self.ppf(np.full(self.start[0].shape, 0.5))
 
     @cached_property
     def sd(self) -> Float64Array:
         """Half of the distance between the quantiles that are a standard deviation from a normal's mean."""
-        tail = np.full(self.log_ratio.mean.shape, 0.15865525393145707)
+        tail = np.full(self.start[0].shape, 0.15865525393145707)
         return (self.isf(tail) - self.ppf(tail)) / 2
+
+    @property
+    def start(self) -> tuple[Float64Array, Float64Array]:
+        """A centre and a spread, of the log ratio."""
+        return tuple(np.asarray(part) for part in self.log_ratio.start)  # type: ignore[return-value]
 
     def rows(self, chosen: Any) -> ShareLaw:
         """The law of some of the pairs."""
@@ -54,3 +59,8 @@ class ShareLaw(Law):
     def isf(self, q: Any) -> Float64Array:
         """The share above which the probability is q."""
         return np.asarray(np.expm1(self.log_ratio.isf(q)))
+
+    def ends(self, tail: Any) -> tuple[Float64Array, Float64Array]:
+        """The shares below which and above which the probability is `tail`."""
+        low, high = self.log_ratio.ends(tail)
+        return np.asarray(np.expm1(low)), np.asarray(np.expm1(high))

@@ -93,11 +93,16 @@ def _edges(posterior: Posterior, reach: float, fine: float, *, whole: bool) -> F
 
 def panels_upto(posterior: Posterior, y: Float64Array, marks: Float64Array) -> Float64Array:
     """How many panels an arm needs below y, but for a constant; `marks` are those of its `reached`."""
-    root = np.sqrt(2 * posterior.deviance(np.clip(y, marks[..., :1], marks[..., -1:])))
+    y = np.clip(y, marks[..., :1], marks[..., -1:])
+    return panels_within(posterior, y, posterior.deviance(y))
+
+
+def panels_within(posterior: Posterior, y: Float64Array, deviance: Float64Array) -> Float64Array:
+    """The same for a y within the marks, where the deviance is known."""
+    root = np.sqrt(2 * deviance)
     tail = np.maximum(root - _STRAIGHT, 0.0)
     needed = np.minimum(root, _STRAIGHT) / _PANEL + tail * (root + _STRAIGHT) / (2 * _PANEL * _STRAIGHT)
-    graded = posterior.grading(np.clip(y, marks[..., :1], marks[..., -1:]))
-    return np.asarray(posterior.side(y) * needed + graded)
+    return np.asarray(posterior.side(y) * needed + posterior.grading(y))
 
 
 def laid(points: Float64Array, needed: Float64Array, fine: float = 1.0) -> Float64Array:
