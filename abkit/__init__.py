@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from abkit.rule import Rule as Rule
     from abkit.rule import Timing as Timing
     from abkit.sequential import AnytimeValid as AnytimeValid
+    from abkit.sequential import Bayesian as Bayesian
     from abkit.sequential import CdfBand as CdfBand
     from abkit.sequential import CombinationResult as CombinationResult
     from abkit.sequential import ConfidenceSequence as ConfidenceSequence
@@ -191,6 +192,7 @@ _HOMES = {
     "abkit.rule": ("AllOf", "AnyOf", "Costs", "Rule", "Timing"),
     "abkit.sequential": (
         "AnytimeValid",
+        "Bayesian",
         "CdfBand",
         "CombinationResult",
         "ConfidenceSequence",

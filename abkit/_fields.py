@@ -11,6 +11,7 @@ from abkit.logs import Sides, label_name
 from abkit.metrics import Metric
 from abkit.rule import AllOf, AnyOf, Rule, Timing
 from abkit.sequential import KINDS as MONITORS
+from abkit.sequential import Bayesian
 from abkit.source import Source
 from abkit.strategies import Ramped, Strategy
 from abkit.types import ASSIGNMENTS, MISSING, ROWS, Quality
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Below this, 1 - alpha has too few digits for a confidence level.
 SMALLEST_ALPHA = 1e-9
+#: Metrics whose estimate is not a difference of two normal means, which a prior could move.
+WITHOUT_PRIOR = ("quantile", "paired-proportion", "disagreement")
 
 
 def check_kinds(plan: Experiment) -> None:
@@ -119,6 +122,31 @@ def check_rule(rule: Rule, metrics: Mapping[str, Metric]) -> None:
 def _named(what: str, name: str, metrics: Mapping[str, Metric]) -> None:
     if name not in metrics:
         raise ValueError(f"`{what}` must name a metric of the plan; got {name!r}.{_check.suggest(name, metrics)}")
+
+
+def check_beliefs(plan: Experiment) -> None:
+    """What a posterior can be asked of these metrics."""
+    monitor = plan.monitor
+    if not isinstance(monitor, Bayesian):
+        return
+    success = {name: metric for name, metric in plan.metrics.items() if metric.role == "success"}
+    for field in ("loss", "prior"):
+        if getattr(monitor, field) is not None and not success:
+            raise ValueError(f"`monitor.{field}` must be left out without a success metric: it is for these only.")
+    if monitor.loss is not None and plan.adjust == "holm":
+        raise ValueError("`adjust` must be none where the monitor has a `loss`, which is not shared.")
+    several = f"where there are several success metrics, each in its own unit; got {', '.join(success)}."
+    if isinstance(monitor.loss, float) and len(success) > 1:
+        raise ValueError(f"`monitor.loss` must be relative: share {several}")
+    if monitor.prior is not None and monitor.prior_scale == "difference" and len(success) > 1:
+        raise ValueError(f"`monitor.prior_scale` must be relative {several}")
+    staged = isinstance(plan.strategy, Ramped) and plan.strategy.stage is not None
+    for name, metric in success.items() if monitor.prior is not None else ():
+        if metric.kind in WITHOUT_PRIOR or (staged and metric.kind == "proportion" and not metric.covariates):
+            what = "counts of several stages" if metric.kind == "proportion" else f"a {metric.kind}"
+            raise ValueError(
+                f"`monitor.prior` must be left out for `metrics.{name}`: {what} cannot be two normal means."
+            )
 
 
 def check_stages(plan: Experiment, strategy: Strategy) -> None:

@@ -16,6 +16,7 @@ from abkit.metrics import Metric
 from abkit.rule import AllOf, AnyOf, Costs, Node, Rule, Timing
 from abkit.sequential import KINDS as MONITORS
 from abkit.sequential import Monitor
+from abkit.sequential._bayesian import PRIORS
 from abkit.source import Source
 from abkit.strategies import KINDS as STRATEGIES
 from abkit.strategies import Stage, Strategy
@@ -41,7 +42,7 @@ def read_plan(data: object) -> Experiment:
                 name: _kind(METRICS, metric, f"metrics.{name}", _METRIC_FIELDS)
                 for name, metric in _mapping(value, "`metrics`").items()
             },
-            "monitor": lambda value: _kind(MONITORS, value, "monitor", {}),
+            "monitor": _read_monitor,
             "strategy": _read_strategy,
             "timing": lambda value: _build(Timing, _mapping(value, "`timing`"), "timing", {}),
             "rule": lambda value: _build(Rule, _mapping(value, "`rule`"), "rule", _RULE_FIELDS),
@@ -62,6 +63,22 @@ def write_plan(experiment: Experiment) -> dict[str, Any]:
     for name in ("allocation", "propensity"):
         plain[name] = dict(plain[name]) if isinstance(plain[name], Mapping) else plain[name]
     return {"schema": SCHEMA, **{name: _plain(value) for name, value in plain.items()}}
+
+
+def _read_monitor(value: object) -> Monitor | None:
+    """A monitor with its own fields, or only its kind."""
+    if value is None:
+        return None
+    given = {"kind": value} if isinstance(value, str) else value
+    return _kind(MONITORS, given, "monitor", {"loss": _read_size("monitor.loss"), "prior": _read_prior})
+
+
+def _read_prior(value: object) -> object:
+    """A prior on the effect: normal, unless another kind is named."""
+    if value is None:
+        return None
+    given = {"kind": "normal", **_mapping(value, "`monitor.prior`")}
+    return _kind(PRIORS, given, "monitor.prior", {})
 
 
 def _read_strategy(value: object) -> Strategy:
@@ -201,6 +218,8 @@ def _plain(value: Any) -> Any:
         return _worded(value)
     if isinstance(value, (Stage, Costs)):
         return _write(value)
+    if isinstance(value, tuple(PRIORS.values())):
+        return {"kind": next(name for name, kind in PRIORS.items() if type(value) is kind), **_write(value)}
     if isinstance(value, Mapping):
         return dict(value)
     return [_plain(item) for item in value] if isinstance(value, tuple) else value

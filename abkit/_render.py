@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from abkit._sets import ConfidenceSet, HalfLines, NoInterval, WholeLine
+from abkit.report import is_posterior, probability_better
+from abkit.sequential import Bayesian
 
 if TYPE_CHECKING:
     from abkit.report import MetricResult, Report
@@ -21,7 +23,6 @@ HEADER = (
     "{level:.0%} interval",
     "relative",
     "{level:.0%} interval",
-    "p",
 )
 
 
@@ -45,7 +46,7 @@ def report_text(report: Report) -> str:
 
 def report_html(report: Report) -> str:
     """The same as a table for a notebook."""
-    header = [cell.format(level=report.level) for cell in HEADER]
+    header = _header(report)
     head = "".join(f"<th style='text-align:left'>{html.escape(cell)}</th>" for cell in ("variant", *header))
     rows = (*report.results, *report.segments)
     body = "".join(
@@ -140,7 +141,8 @@ def monitoring(report: Report) -> Iterator[str]:
     if look:
         yield f"looks: {look}"
         kinds = {row.metric: row.test.validity for row in report.results if row.test}
-        yield f"error rates: {', '.join(f'`{metric}` {validity}' for metric, validity in kinds.items())}"
+        what = "posteriors" if isinstance(report.experiment.monitor, Bayesian) else "error rates"
+        yield f"{what}: {', '.join(f'`{metric}` {validity}' for metric, validity in kinds.items())}"
         yield from futility(report)
 
 
@@ -183,13 +185,18 @@ def region(value: ConfidenceSet, percent: bool = False) -> str:
 
 
 def _table(report: Report, rows: Iterable[MetricResult]) -> list[str]:
-    header = ("", *(cell.format(level=report.level) for cell in HEADER))
+    header = ("", *_header(report))
     body = [(_where(row), *_cells(row, report.level)) for row in rows]
     widths = [max(len(cells[i]) for cells in (header, *body)) for i in range(len(header))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
         for cells in (header, *body)
     ]
+
+
+def _header(report: Report) -> list[str]:
+    last = "P(better)" if isinstance(report.experiment.monitor, Bayesian) else "p"
+    return [*(cell.format(level=report.level) for cell in HEADER), last]
 
 
 def _where(row: MetricResult) -> str:
@@ -211,5 +218,5 @@ def _cells(row: MetricResult, level: float) -> tuple[str, ...]:
         region(test.interval(level)),
         "-" if math.isnan(test.relative_estimate) else f"{test.relative_estimate:+.2%}",
         region(test.relative(level), percent=True),
-        f"{test.pvalue:.3g}",
+        f"{probability_better(row):.4g}" if is_posterior(test) else f"{test.pvalue:.3g}",
     )

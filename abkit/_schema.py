@@ -14,11 +14,15 @@ from abkit.experiment import Experiment
 from abkit.metrics import KINDS as METRICS
 from abkit.metrics import Metric
 from abkit.sequential import KINDS as MONITORS
+from abkit.sequential import GroupSequential
+from abkit.sequential._bayesian import PRIORS
 from abkit.strategies import KINDS as STRATEGIES
 from abkit.strategies import Stage, Strategy
 from abkit.types import Cap, Relative, Sum
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+#: Monitors that need nothing but their name.
+_BARE = [kind for kind in MONITORS if kind != GroupSequential.kind]
 
 
 def plan_schema() -> dict[str, Any]:
@@ -28,7 +32,7 @@ def plan_schema() -> dict[str, Any]:
     # a control or a label may be written as a number or as true and false
     schema["properties"]["control"] = {"type": ["string", "integer", "boolean"]}
     # what its strategy may say for it
-    for name in ("monitor", "assignment"):
+    for name in ("monitor", "assignment", "adjust"):
         schema["properties"][name] = {"anyOf": [schema["properties"][name], {"type": "null"}]}
     schema["required"] = ["metrics"]
     schema["anyOf"] = [{"required": ["unit", "variant", "control"]}, {"required": ["strategy"]}]
@@ -84,12 +88,18 @@ def _schema(hint: Any, *, complete: bool = False) -> dict[str, Any]:
     if hint is Strategy:
         return {"oneOf": [{"enum": list(STRATEGIES)}, *(_object(cls, kind) for kind, cls in STRATEGIES.items())]}
     if hint in MONITORS.values():
-        return {"oneOf": [_object(cls, kind) for kind, cls in MONITORS.items()]}
+        return {"oneOf": [{"enum": _BARE}, *(_object(cls, kind) for kind, cls in MONITORS.items())]}
     if hint in _WRAPPED:
         return _WRAPPED[hint]
     if is_dataclass(hint) and isinstance(hint, type):
         return _object(hint, complete=complete)
     return _plain(hint, complete=complete)
+
+
+def _prior(cls: type, kind: str) -> dict[str, Any]:
+    """A prior; one that names no kind is normal."""
+    schema = _object(cls, kind)
+    return {**schema, "required": [name for name in schema["required"] if (name, kind) != ("kind", "normal")]}
 
 
 def _plain(hint: Any, *, complete: bool) -> dict[str, Any]:
@@ -114,4 +124,6 @@ _WRAPPED: dict[Any, dict[str, Any]] = {
     Sum: _wrapper("sum", "string"),
     Cap: {"oneOf": [_wrapper("quantile", "number"), _wrapper("value", "number")]},
 }
+_PRIOR = {"oneOf": [_prior(cls, kind) for kind, cls in PRIORS.items()]}
+_WRAPPED |= dict.fromkeys(PRIORS.values(), _PRIOR)
 _WRAPPED[Stage] = {"anyOf": [{"type": "number"}, _object(Stage)]}

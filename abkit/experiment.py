@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from abkit import _check
 from abkit._fields import (
+    check_beliefs,
     check_given,
     check_kinds,
     check_pairs,
@@ -24,7 +25,7 @@ from abkit.errors import PlanError
 from abkit.logs import Decisions, Request, label_name
 from abkit.metrics import Metric, checked_metrics, checked_propensity
 from abkit.rule import Rule, Timing
-from abkit.sequential import Look, Monitor
+from abkit.sequential import Bayesian, Look, Monitor
 from abkit.source import Source
 from abkit.strategies import OBSERVATIONAL, ABTest, Design, Ramped, Strategy
 from abkit.types import ROWS, Adjust, Assignment, Guarantee, Missing
@@ -67,7 +68,8 @@ class Experiment:
     missing : {"error", "drop", "zero"}
         What null outcomes mean, for metrics that do not say it themselves.
     adjust : {"holm", "none"}
-        How alpha is shared among success metrics and treatments.
+        How alpha is shared among success metrics and treatments. By default holm, but none where the monitor is
+        `Bayesian`: a posterior says what it says of each effect, whatever else was looked at.
     quality : Quality
         When the data count as broken, which blocks a promotion.
     assignment : {"randomised", "adaptive"}
@@ -117,7 +119,7 @@ class Experiment:
     exposure: str | None = None
     key: str | Sequence[str] = ()
     missing: Missing = "error"
-    adjust: Adjust = "holm"
+    adjust: Adjust = None  # type: ignore[assignment]  # likewise
     quality: Quality = field(default_factory=Quality)
     assignment: Assignment = None  # type: ignore[assignment]  # likewise
     propensity: str | Mapping[str, str] | None = None
@@ -139,6 +141,9 @@ class Experiment:
                 object.__setattr__(self, name, given.filled(value))
             elif given in (None, ""):
                 object.__setattr__(self, name, value)
+        adjust: object = self.adjust
+        if adjust is None:
+            object.__setattr__(self, "adjust", "none" if isinstance(self.monitor, Bayesian) else "holm")
         check_given(self)
         check_words(self)
         values = {
@@ -160,6 +165,7 @@ class Experiment:
     def _check_release(self) -> None:
         check_rule(self.rule, self.metrics)
         check_stages(self, self.strategy)
+        check_beliefs(self)
         self.strategy.check_plan(self)
 
     @classmethod
@@ -228,6 +234,13 @@ class Experiment:
     def guarantee(self) -> Guarantee:
         """When the stated error rates hold."""
         return OBSERVATIONAL if self.strategy.observational else self.strategy.guarantee or self.monitor.guarantee
+
+    def monitor_of(self, metric: Metric) -> Monitor:
+        """How this metric is looked at: what must not get worse is judged by the data alone, without a prior."""
+        monitor = self.monitor
+        if isinstance(monitor, Bayesian) and monitor.prior is not None and metric.role != "success":
+            return replace(monitor, prior=None, prior_scale="difference")
+        return monitor
 
     def require_randomised(self, what: str) -> None:
         """Refuse a plan whose variants chance did not draw; the message says what was asked."""

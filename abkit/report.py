@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 from abkit._checks import Check, data_checks
 from abkit._sets import finite_or_none
 from abkit.bandits._contrast import METHOD, contrast_caution, contrast_effect, contrast_sample
+from abkit.bayes._effect import POSTERIOR
 from abkit.errors import DataError, PlanError
 from abkit.evidence import EXACT, TestResult, tested
 from abkit.experiment import Experiment
 from abkit.inference import mean_arm, ratio_arm, variance_kept
 from abkit.logs import Contrast, Decided, Group, LogStatistics, StageLog
 from abkit.metrics import Metric, Rate, Ratio
-from abkit.sequential import Look
+from abkit.sequential import Bayesian, Look
+from abkit.sequential._belief import probability_of
+from abkit.sequential._posterior import NORMAL_POSTERIOR
 from abkit.suffstats import CoMoments
 
 if TYPE_CHECKING:
@@ -122,7 +125,11 @@ class Report:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One flat row a result, for tables: plain numbers, None where undefined."""
-        return [_flat(row, self.level) for row in (*self.results, *self.segments)]
+        rows = [_flat(row, self.level) for row in (*self.results, *self.segments)]
+        if not isinstance(self.experiment.monitor, Bayesian):
+            return rows
+        shown = zip(rows, (*self.results, *self.segments), strict=True)
+        return [{**found, "pvalue": None, "probability_better": probability_better(row)} for found, row in shown]
 
     def to_frame(self) -> pd.DataFrame:
         """A pandas DataFrame with one row a metric, treatment and segment."""
@@ -293,23 +300,26 @@ class Comparison:
         pulls = contrast.n_control, contrast.n_treatment
         try:
             effect = contrast_effect(contrast)
-            test = self._of_contrast(effect, contrast)
+            test = self._of_contrast(metric, effect, contrast)
         except ValueError as error:
             return MetricResult(*shared, *pulls, math.nan, math.nan, None, str(error))
         found = None if test.reason else test
         return MetricResult(*shared, *pulls, effect.control, effect.treatment, found, test.reason)
 
-    def _of_contrast(self, effect: MeanEffect, contrast: Contrast) -> TestResult:
+    def _of_contrast(self, metric: Metric, effect: MeanEffect, contrast: Contrast) -> TestResult:
         sample = contrast_sample(contrast)
-        method, monitored = self.experiment.monitor.monitored(METHOD, effect, sample, self.look)
+        monitor = self.experiment.monitor_of(metric)
+        method, monitored = monitor.monitored(METHOD, effect, sample, self.look)
         caution = monitored.caution or contrast_caution(contrast, effect.df)
         return tested(method, monitored, "two-sided", 0.0, caution)
 
     def _test(self, metric: Metric, control: CoMoments, treatment: CoMoments, variant: str) -> TestResult:
         metric.check_values(control, treatment)
         sample = replace(metric.sample(control, treatment), share=self._share(variant))
-        method, effect = self.experiment.monitor.monitored(*metric.effect(control, treatment), sample, self.look)
-        caution = effect.caution or (None if effect.validity == EXACT else metric.caution(control, treatment))
+        monitor = self.experiment.monitor_of(metric)
+        method, effect = monitor.monitored(*metric.effect(control, treatment), sample, self.look)
+        exact = effect.validity in (EXACT, POSTERIOR)
+        caution = effect.caution or (None if exact else metric.caution(control, treatment))
         return tested(method, effect, "two-sided", 0.0, caution)
 
     def _share(self, variant: str) -> float:
@@ -337,7 +347,8 @@ def quality_metrics(experiment: Experiment, results: Iterable[MetricResult]) -> 
             yield Check(label, "unknown", f"`{row.metric}` of {row.variant}: {row.reason}")
             continue
         status = "fail" if row.test.pvalue < experiment.quality.alpha else "pass"
-        message = f"`{row.metric}` of {row.variant} must not differ; p = {row.test.pvalue:.3g}"
+        what = "twice the probability of the other side" if isinstance(experiment.monitor, Bayesian) else "p"
+        message = f"`{row.metric}` of {row.variant} must not differ; {what} = {row.test.pvalue:.3g}"
         yield Check(label, status, message, row.test.pvalue)
 
 
@@ -351,6 +362,18 @@ def segment_results(compare: Comparison, groups: tuple[Group, ...], treatments: 
                 for variant in treatments:
                     control, treatment = merged.get(experiment.control), merged.get(variant)
                     yield compare(name, control, treatment, variant, f"{column}={value}")
+
+
+def is_posterior(test: TestResult) -> bool:
+    """Whether its p-value is the probability of a side, twice the smaller one."""
+    return test.validity in (POSTERIOR, NORMAL_POSTERIOR)
+
+
+def probability_better(row: MetricResult) -> float | None:
+    """The posterior probability of a change for the better; None where there is no result."""
+    if row.test is None:
+        return None
+    return probability_of(row.test.effect, 0.0, 1.0 if row.direction == "increase" else -1.0)
 
 
 def _flat(row: MetricResult, level: float) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from abkit._sets import finite_or_none, set_to_dict
-from abkit.evidence import TestResult
+from abkit.evidence import TestResult, tested
 from abkit.inference import (
     Adjusted,
     HeterogeneityResult,
@@ -106,15 +106,21 @@ def _comparisons(report: Report) -> Iterator[SegmentComparison]:
                     heterogeneity_test(tests.values()),
                     adjust(list(tests.values()), "holm", alpha=report.experiment.monitor.total),
                     shrink(tests.values()),
-                    simpson_reversals(overall.test, tests),
+                    simpson_reversals(_by_data(overall.test), tests),
                 )
+
+
+def _by_data(test: TestResult) -> TestResult:
+    """What the data alone say, where a prior has drawn the estimates to each other already."""
+    own = getattr(test.effect, "likelihood", None)
+    return test if own is None else tested(test.method, own, test.alternative, test.null, test.caution)
 
 
 def _tests(report: Report, column: str, metric: str, variant: str) -> dict[str, TestResult]:
     prefix = f"{column}="
     rows = [row for row in report.segments if (row.metric, row.variant) == (metric, variant)]
     return {
-        row.segment.removeprefix(prefix): row.test
+        row.segment.removeprefix(prefix): _by_data(row.test)
         for row in rows
         if row.segment is not None
         and row.segment.startswith(prefix)

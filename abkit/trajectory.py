@@ -15,7 +15,7 @@ from abkit._sets import ConfidenceSet, finite_or_none
 from abkit.experiment import Experiment
 from abkit.logs import Group, TimedStatistics
 from abkit.report import MetricResult, Report, make_report
-from abkit.sequential import AnytimeValid, FixedHorizon, Look, Monitor
+from abkit.sequential import AnytimeValid, Bayesian, FixedHorizon, Look, Monitor
 from abkit.types import ROWS
 
 if TYPE_CHECKING:
@@ -167,6 +167,8 @@ class Trajectory:
                 f"the plan has a fixed horizon: each of the {looks} intervals is right at one look that was planned, "
                 "not at all of them; AnytimeValid() or GroupSequential() is"
             )
+        if isinstance(monitor, Bayesian) and looks > 1:
+            yield self._what_stopping_does(monitor)
         if self.timed.every is None and looks > 1:
             yield (
                 "the log holds statistics, not rows: looks are at one and the same effect only if every unit in them "
@@ -177,6 +179,17 @@ class Trajectory:
                 "totals are open-ended: later looks see longer exposure, so every look asks another question, and a "
                 "running intersection has no meaning; give a `window` for looks at one and the same effect"
             )
+
+    def _what_stopping_does(self, monitor: Bayesian) -> str:
+        note = "a posterior is the same whenever one looks, and bounds no error rate over looks"
+        units = [look.units[-1] for look in self.looks]
+        if monitor.prior is not None or monitor.loss is not None or len(set(units)) < len(units):
+            return note
+        found = monitor.design(units)
+        return (
+            f"{note}: without an effect, one of these {len(units)} looks shows a gain in {found.alpha / 2:.1%} of all "
+            "experiments"
+        )
 
     def _late(self) -> Iterator[str]:
         late = self.timed.late

@@ -15,7 +15,7 @@ Assignment = Literal["randomised", "adaptive"]
 Adjust = Literal["holm", "none"]
 Verdict = Literal["promote", "continue", "rollback"]
 Shown = Literal["superior", "noninferior", "inferior", "inconclusive", "no_data"]
-Guarantee = Literal["anytime", "at scheduled looks", "fixed horizon", "observational"]
+Guarantee = Literal["anytime", "at scheduled looks", "fixed horizon", "observational", "bayesian"]
 RelativeMethod = Literal["fieller", "delta", "log"]
 
 ALTERNATIVES: tuple[Alternative, ...] = get_args(Alternative)

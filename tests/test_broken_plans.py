@@ -230,7 +230,7 @@ FIELDS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("contaminated negative", {"quality": {"contaminated": -1}}, ["`quality.contaminated` must be at least 0"]),
     ("quality as text", {"quality": "strict"}, ["`quality` must be a mapping", "'strict'"]),
     ("unsupported monitor", {"monitor": {"kind": "sequential"}}, ["`monitor.kind` must be one of fixed-horizon"]),
-    ("monitor as text", {"monitor": "fixed-horizon"}, ["`monitor` must be a mapping"]),
+    ("monitor as an unknown word", {"monitor": "fixed"}, ["`monitor.kind` must be one of fixed-horizon"]),
     ("wrong version", {"schema": "abkit.plan/2"}, ["`schema` must be 'abkit.plan/1'; got 'abkit.plan/2'"]),
     ("allocation without control", split(treatment=1, other=1), ["`allocation` must name the control 'control'"]),
     ("allocation with one variant", split(control=1), ["`allocation` must name at least two variants"]),

@@ -25,8 +25,11 @@ from abkit.errors import PlanError
 from abkit.experiment import Experiment, as_experiment
 from abkit.report import Report
 from abkit.rule import AllOf, Node
-from abkit.sequential import GroupSequential, Look
+from abkit.sequential import Bayesian, GroupSequential, Look
 from abkit.strategies import FeatureFlag
+
+#: Fields of a status that only a posterior fills.
+BELIEFS = ("probability", "loss")
 
 
 def decide(
@@ -174,6 +177,8 @@ def _look(experiment: Experiment, look: int | Look | None, state: State | None) 
 
 def risk_of(experiment: Experiment, treatments: int) -> Risk:
     """Union bounds of the errors of a plan's rule; each direction of a two-sided test has half of alpha."""
+    if isinstance(experiment.monitor, Bayesian):
+        return _believed_risk(experiment, experiment.monitor)
     roles = [metric.role for metric in experiment.metrics.values()]
     half = experiment.monitor.total / 2
     families = roles.count("success") * treatments if experiment.adjust == "none" else min(roles.count("success"), 1)
@@ -183,6 +188,26 @@ def risk_of(experiment: Experiment, treatments: int) -> Risk:
     if experiment.timing.deadline is not None and experiment.timing.at_deadline == "rollback":
         rollback = 1.0
     return Risk(promote, rollback, experiment.guarantee)
+
+
+def _believed_risk(experiment: Experiment, monitor: Bayesian) -> Risk:
+    """How probably a verdict is an error, given the data: a union bound over what a promotion states.
+
+    A loss alone asks no more of the probability than that the effect lies on its side.
+    """
+    timing, roles = experiment.timing, [metric.role for metric in experiment.metrics.values()]
+    left = 1 - monitor.asked
+    of_success = left if monitor.probability is not None else 0.5
+    promote, guards = (
+        of_success * min(roles.count("success"), 1) + left * roles.count("guardrail"),
+        "guardrail" in roles,
+    )
+    if experiment.rule.promote is not None:
+        promote = of_success * roles.count("success") + left * roles.count("guardrail")
+    needless = timing.deadline is not None and timing.at_deadline == "noninferior" and guards and "success" in roles
+    rollback = experiment.rule.alpha_rollback or (of_success if "success" in roles else left)
+    forced = timing.deadline is not None and timing.at_deadline == "rollback"
+    return Risk(1.0 if needless else min(promote, 1.0), 1.0 if forced else rollback, experiment.guarantee)
 
 
 def _false_promote(experiment: Experiment, treatments: int) -> float:
@@ -210,7 +235,7 @@ def _false(node: Node, errors: dict[str, float], share: float = 1.0) -> float:
 
 
 def _evidence(report: Report, metrics: tuple[MetricStatus, ...], checks: tuple[CheckStatus, ...]) -> Any:
-    found = sorted((plain(metric) for metric in metrics), key=lambda item: (item["metric"], item["variant"]))
+    found = sorted((_of_metric(metric) for metric in metrics), key=lambda item: (item["metric"], item["variant"]))
     checked = sorted((plain(check) for check in checks), key=lambda item: str(item["id"]))
     return {
         "look": report.look.number,
@@ -219,6 +244,11 @@ def _evidence(report: Report, metrics: tuple[MetricStatus, ...], checks: tuple[C
         "metrics": found,
         "checks": checked,
     }
+
+
+def _of_metric(metric: MetricStatus) -> dict[str, Any]:
+    """Without what other monitors have no number for, so that their digests do not depend on it."""
+    return {name: value for name, value in plain(metric).items() if value is not None or name not in BELIEFS}
 
 
 def _of_segments(report: Report) -> list[Any]:

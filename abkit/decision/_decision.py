@@ -20,6 +20,9 @@ class Reason:
     `code` is for machines and does not change between versions of the schema; `message` is for people. `low` and
     `high` are the bounds that the rule read, at `level`; None is an infinite or undefined bound. `margin` is what
     they were compared with, signed, or zero; `relative` says whether all of these are shares of the control.
+
+    Under a `Bayesian` monitor there is no p-value, but the posterior `probability` of being better than `margin`, and
+    the expected `loss` of a promotion against it, in the metric's unit.
     """
 
     code: str
@@ -34,13 +37,16 @@ class Reason:
     level: float | None = None
     pvalue: float | None = None
     method: str | None = None
+    probability: float | None = None
+    loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MetricStatus:
     """One metric of one treatment, and what is shown of it.
 
-    `validity` says when its error rate holds: one look, needs planned looks, exact, asymptotic, or burn-in.
+    `validity` says when its error rate holds: one look, needs planned looks, exact, asymptotic, or burn-in; or which
+    posterior it is. `probability` and `loss` are those of a `Bayesian` monitor, against what the status was judged by.
     """
 
     metric: str
@@ -55,6 +61,8 @@ class MetricStatus:
     level: float
     pvalue: float | None
     validity: str | None
+    probability: float | None = None
+    loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,9 @@ class CheckStatus:
 class Risk:
     """Bounds of this rule's errors: how often what is harmless is rolled back, what is useless or harmful promoted.
 
-    Useless is what improves no success metric, harmful what is beyond a guardrail's margin.
+    Useless is what improves no success metric, harmful what is beyond a guardrail's margin. Where the guarantee is
+    "bayesian" these are no error rates, but bounds of the probability, given the data and under the prior, that the
+    verdict is such an error: right on average over effects from the prior, and not for each effect.
     """
 
     false_promote_max: float
@@ -161,8 +171,9 @@ class Decision:
         lines += ["", "checks", *(f"  {check.status:<7} {check.id}: {check.message}" for check in self.checks)]
         if self.notes:
             lines += ["", "what was left out or changed", *(f"  {note}" for note in self.notes)]
-        lines += ["", f"errors at most: false promote {self.risk.false_promote_max:.3g}, false rollback "]
-        lines[-1] += f"{self.risk.false_rollback_max:.3g} ({self.risk.guarantee}; success metrics: {self.adjust})"
+        lines += ["", f"{_RISK.get(self.risk.guarantee, 'errors at most')}: false promote "]
+        lines[-1] += f"{self.risk.false_promote_max:.3g}, false rollback {self.risk.false_rollback_max:.3g} "
+        lines[-1] += f"({self.risk.guarantee}; success metrics: {self.adjust})"
         if self.losses:
             listed = ", ".join(
                 f"{what} {'unknown' if cost is None else f'{cost:,.4g}'}" for what, cost in self.losses.items()
@@ -170,6 +181,11 @@ class Decision:
             lines.append(f"expected to cost: {listed}")
         lines.append(f"not concluded from a log of this strategy ({self.strategy}): {self.cannot_conclude}")
         return "\n".join([*lines, f"decision {self.decision_id[:12]} of plan {self.plan_sha256[:12]}"])
+
+
+_RISK: dict[Guarantee, str] = {
+    "bayesian": "probability at most, given the data and the prior (no error rate of repeated looks)",
+}
 
 
 def plain(item: Any) -> dict[str, Any]:

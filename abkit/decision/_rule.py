@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from abkit._sets import ConfidenceSet, HalfLines, Interval, NoInterval
+from abkit.decision._belief import Belief, belief_of, in_words, shown
 from abkit.decision._decision import MetricStatus, Reason, rounded
 from abkit.decision._progress import Progress
 from abkit.evidence import TestResult
 from abkit.inference import adjust
-from abkit.report import MetricResult, Report
+from abkit.report import MetricResult, Report, is_posterior
 from abkit.rule import AllOf, AnyOf, Rule, shares_of
+from abkit.sequential import Bayesian
 from abkit.types import Null, Relative, Shown, Verdict
 
 
@@ -31,6 +33,7 @@ class Finding:
     null: Null
     test: TestResult | None
     alpha: float
+    belief: Belief | None = None
 
     @cached_property
     def interval(self) -> ConfidenceSet | None:
@@ -57,7 +60,7 @@ def _gain_levels(
     plan = report.experiment
     if isinstance(plan.rule.promote, (AllOf, AnyOf)):
         treatments = len(report.variants) - 1 if plan.adjust == "holm" else 1
-        share = shares_of(plan.rule.promote)
+        share = {} if isinstance(plan.monitor, Bayesian) else shares_of(plan.rule.promote)
         return [
             plan.monitor.total * share.get(row.metric, 1.0) / (treatments if row.role == "success" else 1)
             for row in [*success, *others]
@@ -152,12 +155,19 @@ def status_of(finding: Finding) -> MetricStatus:
         rounded(getattr(interval, "low", float("inf")), scale),
         rounded(getattr(interval, "high", float("inf")), scale),
         rounded(level) or 0.0,
-        rounded(test.pvalue) if test else None,
+        _pvalue(test) if test else None,
         test.validity if test else None,
+        rounded(finding.belief.probability) if finding.belief else None,
+        rounded(finding.belief.loss) if finding.belief else None,
     )
 
 
 _CODES = {("success", "superior"): "SUCCESS_SUPERIOR", ("guardrail", "noninferior"): "GUARDRAIL_NONINFERIOR"}
+
+
+def _pvalue(test: TestResult) -> float | None:
+    """None of a posterior, which has probabilities."""
+    return None if is_posterior(test) else rounded(test.pvalue)
 
 
 def _levels(report: Report, rows: list[MetricResult], tests: list[TestResult | None], way: int) -> list[float]:
@@ -193,16 +203,29 @@ def judge(report: Report, row: MetricResult, test: TestResult | None, alpha: flo
     null = metric.null()
     if test is None or row.test is None:
         return Finding(row, "no_data", null, None, alpha)
-    better = test.pvalue < alpha and test.statistic * metric.sign > 0
+    success = row.role == "success"
+    better = shown(report, test, null, metric.sign, alpha, by_loss=success)
     if isinstance(null, Relative):  # a share of a mean that may be zero is no margin
         better = better and isinstance(test.relative(1 - alpha), Interval)
     # harm to a success metric is a change for the worse; to the others, one beyond their margin
-    harm = row.test if row.role == "success" else test
-    if harm.pvalue < harm_alpha and harm.statistic * metric.sign < 0:
-        return Finding(row, "inferior", 0.0 if row.role == "success" else null, harm, harm_alpha)
+    harm, from_null = (row.test, 0.0) if success else (test, null)
+    own = report.experiment.rule.alpha_rollback is not None
+    if shown(report, harm, from_null, -metric.sign, harm_alpha, by_loss=success and not own):
+        return _believed(report, Finding(row, "inferior", from_null, harm, harm_alpha))
     if better:
-        return Finding(row, "superior" if row.role == "success" else "noninferior", null, test, alpha)
-    return Finding(row, "inconclusive", null, test, alpha)
+        return _believed(report, Finding(row, "superior" if success else "noninferior", null, test, alpha))
+    return _believed(report, Finding(row, "inconclusive", null, test, alpha))
+
+
+def _believed(report: Report, finding: Finding) -> Finding:
+    """The finding with what the posterior says, where there is one."""
+    plan = report.experiment
+    if not isinstance(plan.monitor, Bayesian) or finding.test is None:
+        return finding
+    sign, role = plan.metrics[finding.row.metric].sign, finding.row.role
+    by_loss = role == "success" and not (finding.status == "inferior" and plan.rule.alpha_rollback is not None)
+    belief = belief_of(plan.monitor, finding.test, finding.null, sign, by_loss=by_loss)
+    return replace(finding, belief=belief)
 
 
 def _unmet(mine: list[Finding], variant: str, rule: Rule, progress: Progress) -> Iterator[Reason]:
@@ -251,9 +274,14 @@ def _reason(code: str, finding: Finding) -> Reason:
     scale = estimate / test.statistic if is_relative and test.statistic else test.stderr
     low, high = (rounded(getattr(region, name, float("inf")), scale) for name in ("low", "high"))
     found = f"{_words(estimate, region, is_relative)} against {_number(null, is_relative)}"
+    belief = finding.belief
+    phrase = _PHRASES[code]
+    if belief is not None:
+        found += in_words(belief, code)
+        phrase = phrase.replace("shown to be", "taken to be") if belief.limit is not None else phrase
     return Reason(
         code,
-        f"`{row.metric}` of {row.variant} {_PHRASES[code]}: {found}",
+        f"`{row.metric}` of {row.variant} {phrase}: {found}",
         row.variant,
         row.metric,
         rounded(estimate, scale),
@@ -262,8 +290,10 @@ def _reason(code: str, finding: Finding) -> Reason:
         rounded(null),
         is_relative,
         rounded(level),
-        rounded(test.pvalue),
+        _pvalue(test),
         test.method,
+        rounded(belief.probability) if belief else None,
+        rounded(belief.loss) if belief else None,
     )
 
 

@@ -14,9 +14,11 @@ from abkit.decision._decision import Reason, SegmentVerdict
 from abkit.decision._progress import Progress
 from abkit.decision._rule import Finding, against_null, judge, pvalue_of, verdicts, without_verdict
 from abkit.evidence import TestResult
+from abkit.experiment import Experiment
 from abkit.inference import adjust
 from abkit.report import MetricResult, Report
 from abkit.rule import AllOf, AnyOf, shares_of
+from abkit.sequential import Bayesian
 from abkit.types import Verdict
 
 Segments = dict[str, dict[str, SegmentVerdict]]
@@ -105,8 +107,10 @@ def _not_alone(found: SegmentVerdict, variant: str) -> SegmentVerdict:
 def _gain_levels(report: Report, rows: list[MetricResult], tests: list[TestResult | None]) -> list[float]:
     """Alpha for a change for the better."""
     plan, total = report.experiment, report.experiment.monitor.total
+    if _each_alone(plan):
+        return [total] * len(rows)
     if isinstance(plan.rule.promote, (AllOf, AnyOf)):
-        shares = shares_of(plan.rule.promote)
+        shares = {} if isinstance(plan.monitor, Bayesian) else shares_of(plan.rule.promote)
         claims = len({(row.segment, row.variant if plan.adjust == "holm" else "") for row in rows})
         return [total * shares.get(row.metric, 1.0) / (claims if row.role == "success" else 1) for row in rows]
     pvalues = [pvalue_of(test, _sign(report, row)) for row, test in zip(rows, tests, strict=True)]
@@ -119,10 +123,17 @@ def _harm_levels(report: Report, rows: list[MetricResult], tests: list[TestResul
     alpha, total = report.experiment.rule.alpha_rollback, report.experiment.monitor.total
     if alpha is not None:
         return [2 * alpha / len(rows)] * len(rows)
+    if _each_alone(report.experiment):
+        return [total] * len(rows)
     watched = [row.test if row.role == "success" else test for row, test in zip(rows, tests, strict=True)]
     pvalues = [pvalue_of(test, -_sign(report, row)) for row, test in zip(rows, watched, strict=True)]
     family = [_family(report, row) if row.role == "success" else (row.metric, row.variant) for row in rows]
     return _shared(pvalues, family, total)
+
+
+def _each_alone(plan: Experiment) -> bool:
+    """Whether nothing is shared: a posterior is not of a family, unless the plan says so."""
+    return isinstance(plan.monitor, Bayesian) and plan.adjust == "none"
 
 
 def _family(report: Report, row: MetricResult) -> Hashable:

@@ -119,7 +119,7 @@ class Stages:
 
 def _test(stages: Stages) -> tuple[TestResult, float]:
     """The test, and the share of the variance that covariates leave."""
-    metric, monitor = stages.metric, stages.experiment.monitor
+    metric, monitor = stages.metric, stages.experiment.monitor_of(stages.metric)
     for pair in stages.pairs.values():
         metric.check_values(*pair)
     counts = metric.sample(*next(iter(stages.pairs.values()))).counts is not None

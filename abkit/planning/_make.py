@@ -21,7 +21,7 @@ from abkit.planning._solve import MOST, Unanswerable
 from abkit.planning._source import DAYS, read_source
 from abkit.planning._tests import Looks
 from abkit.rule import Node
-from abkit.sequential import AnytimeValid, FixedHorizon, GroupSequential
+from abkit.sequential import AnytimeValid, Bayesian, FixedHorizon, GroupSequential
 from abkit.suffstats import CoMoments
 from abkit.types import Relative
 
@@ -45,9 +45,12 @@ def make_planning(experiment: Experiment, history: object, wish: Wish | None = N
     wish = wish or Wish()
     power, looks = _check.within("power", wish.power, 0, 1), wish.looks
     weeks = None if wish.weeks is None else _check.within("weeks", wish.weeks, 0, math.inf)
-    if looks is not None and not isinstance(experiment.monitor, AnytimeValid):
-        raise PlanError("`looks` must be left out but for an anytime monitor: the plan's monitor says when it looks.")
-    count = LOOKS if looks is None else _check.count("looks", looks, 1)
+    if looks is not None and not isinstance(experiment.monitor, (AnytimeValid, Bayesian)):
+        raise PlanError(
+            "`looks` must be left out but for an anytime or a Bayesian monitor: the plan's monitor says when it looks."
+        )
+    usual = 1 if isinstance(experiment.monitor, Bayesian) else LOOKS
+    count = usual if looks is None else _check.count("looks", looks, 1)
     asked = asked_sizes(experiment, wish.mde)
     source = read_source(experiment, history, wish.time, wish.units_per_week)
     sizer = Sizer(experiment, source, asked, power, Looks.of(experiment.monitor, count))
@@ -318,6 +321,8 @@ def _of_looks(sizer: Sizer, rule: RulePlan) -> Iterator[str]:
     monitor, count = sizer.experiment.monitor, len(sizer.looks.shares)
     if isinstance(monitor, FixedHorizon):
         yield "one look, at the end"
+    elif isinstance(monitor, Bayesian):
+        yield from _of_beliefs(sizer, monitor, count)
     elif isinstance(monitor, GroupSequential):
         yield f"{count} looks at the planned shares of all units" + ", and nobody stops for futility" * bool(
             monitor.futility
@@ -333,6 +338,20 @@ def _of_looks(sizer: Sizer, rule: RulePlan) -> Iterator[str]:
     least = sizer.experiment.timing.min_units
     if least and rule.allocation:
         yield f"a promotion waits until each variant has {least:,} units (`timing.min_units`)"
+
+
+def _of_beliefs(sizer: Sizer, monitor: Bayesian, count: int) -> Iterator[str]:
+    once = f"power is the chance that the posterior probability comes to exceed {monitor.asked:g}, under a flat prior"
+    if count == 1:
+        yield f"one look, at the end: {once}"
+    else:
+        found = monitor.design([float(k + 1) for k in range(count)])
+        yield (
+            f"{count} looks at equal distances: {once}; without an effect one of them shows a gain in "
+            f"{found.alpha / 2:.1%} of all experiments"
+        )
+    if any(isinstance(m, Proportion) and not m.covariates for m in sizer.source.measured.values()):
+        yield "the exact posterior of proportions is planned as their score test, which it is close to"
 
 
 def _of_rule(sizer: Sizer) -> Iterator[str]:

@@ -26,7 +26,7 @@ from abkit.errors import PlanError
 from abkit.experiment import Experiment
 from abkit.metrics import Metric
 from abkit.rule import AllOf, AnyOf, Node, shares_of
-from abkit.sequential import FixedHorizon
+from abkit.sequential import Bayesian, FixedHorizon
 from abkit.types import Missing
 
 _Chances = TypeVar("_Chances", float, Float64Array)
@@ -96,6 +96,7 @@ def rule_shares(experiment: Experiment, metrics: dict[str, Metric], looks: int) 
     roles = [metric.role for metric in metrics.values()]
     half, holm, own = experiment.monitor.total / 2, experiment.adjust == "holm", experiment.rule.promote
     tree, shares = promotion_of(experiment), shares_of(own) if isinstance(own, (AllOf, AnyOf)) else {}
+    shares = {} if isinstance(experiment.monitor, Bayesian) else shares  # a posterior is not shared out
     family = (1 if shares else roles.count("success")) * treatments if holm else 1
     tests = tests_of(tree)
     repeats = looks if tests == 1 and not isinstance(experiment.monitor, FixedHorizon) else 1
@@ -189,7 +190,15 @@ def _false_harms(
     alpha = experiment.rule.alpha_rollback
     if alpha is not None:  # at a look before its gain a metric's own harm may be shown, at a level of its own
         return alpha / treatments * (1.0 if looks > 1 else (rest + others) / max(len(roles), 1))
-    return experiment.monitor.total / 2 * (rest + (min(others, 1) if experiment.adjust == "holm" else others))
+    return _of_one(experiment, looks) * (rest + (min(others, 1) if experiment.adjust == "holm" else others))
+
+
+def _of_one(experiment: Experiment, looks: int) -> float:
+    """The chance at most that a harm is shown that is not there; of a posterior, which pays for no look, over looks."""
+    monitor = experiment.monitor
+    if isinstance(monitor, Bayesian):
+        return monitor.design([float(k + 1) for k in range(looks)]).alpha / 2
+    return monitor.total / 2
 
 
 def _in_every_way(node: Node) -> set[str]:

@@ -23,7 +23,7 @@ from abkit.planning._solve import Unanswerable
 from abkit.planning._source import resized
 from abkit.power._exact_looks import Counts, bounds_one_way
 from abkit.power._statistic import Statistic, rejection
-from abkit.sequential import AnytimeValid, FixedHorizon, GroupSequential, Look, Monitor
+from abkit.sequential import AnytimeValid, Bayesian, FixedHorizon, GroupSequential, Look, Monitor
 from abkit.sequential._guard import FEWEST_UNITS
 from abkit.sequential._operating import Regions, Stopping
 from abkit.suffstats import CoMoments
@@ -50,6 +50,8 @@ class Looks:
             return cls(monitor, (1.0,))
         if isinstance(monitor, GroupSequential):
             return cls(replace(monitor, units=None), monitor.planned)
+        if isinstance(monitor, Bayesian):
+            monitor.require_deviates("planning and simulation")
         return cls(monitor, tuple((k + 1) / looks for k in range(looks)))
 
     def critical_values(self, tail: float, at_end: Sample) -> tuple[float, ...]:

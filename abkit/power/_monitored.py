@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from abkit import _tails
 from abkit._check import Float64Array
 from abkit.power._exact_looks import Counts, bounds_of_counts
 from abkit.power._question import Question
 from abkit.power._statistic import Statistic
-from abkit.sequential import AnytimeValid, GroupSequential, Stopping, _mixture
+from abkit.sequential import AnytimeValid, Bayesian, GroupSequential, Stopping, _mixture
 from abkit.sequential._guard import FEWEST_UNITS
 from abkit.sequential._operating import Regions
 
@@ -59,6 +60,16 @@ def _looks(asked: Question, at: Statistic, n_c: Float64Array, n_t: Float64Array)
     scales, units = np.broadcast_to(at.scale, n_c.shape).tolist(), zip(n_c.tolist(), n_t.tolist(), strict=True)
     if isinstance(monitor, GroupSequential):
         yield from (_scaled(_on_schedule(monitor, sides), scale) for scale in scales)
+    elif isinstance(monitor, Bayesian):
+        z = _tails.critical(monitor.total / 2, math.inf)
+        flat = Looks(
+            shares,
+            (z,) * len(shares),
+            (-z if sides == 2 else -math.inf,) * len(shares),
+            (-math.inf,) * len(shares),
+            sides,
+        )
+        yield from (_scaled(flat, scale) for scale in scales)
     elif isinstance(monitor, AnytimeValid) and at.counts is not None:
         control, treatment, null, relative = at.counts
         for pair, c, t, edge in zip(units, control.tolist(), treatment.tolist(), null.tolist(), strict=True):

@@ -11,7 +11,7 @@ import numpy as np
 
 from abkit import _check
 from abkit._check import Float64Array
-from abkit.sequential import KINDS, AnytimeValid, FixedHorizon, GroupSequential, Monitor
+from abkit.sequential import KINDS, AnytimeValid, Bayesian, FixedHorizon, GroupSequential, Monitor
 from abkit.types import ALTERNATIVES, Alternative, Relative
 
 Hypothesis = Literal["superiority", "non-inferiority", "equivalence"]
@@ -182,6 +182,8 @@ def described(monitor: Monitor, looks: int) -> Iterator[str]:
         yield f"looks at the planned shares of the units, under {_named(monitor)}"
         if monitor.futility is not None:
             yield "below a futility bound it is given up, although the bound does not demand it"
+    elif isinstance(monitor, Bayesian):
+        yield f"{looks} look{'s' * (looks > 1)} at equal distances of units, under {_named(monitor)}: one is enough"
     else:
         yield (
             f"{looks} looks at equal distances of units, under {_named(monitor)}: what is not compared exactly, as two "
@@ -206,6 +208,8 @@ def _monitor(monitor: object, alpha: object, hypothesis: Hypothesis) -> Monitor 
         raise ValueError(
             "`monitor` must be left out for equivalence, which no monitor shows: plan it for one look, with `alpha`."
         )
+    if isinstance(monitor, Bayesian):
+        monitor.require_deviates("power")
     return monitor  # type: ignore[return-value]
 
 
@@ -215,7 +219,7 @@ def _looks(monitor: Monitor | None, looks: int | None) -> int:
     if looks is None:
         return 20 if isinstance(monitor, AnytimeValid) else own
     count = _check.count("looks", looks, 1)
-    if isinstance(monitor, AnytimeValid) or count == own:
+    if isinstance(monitor, (AnytimeValid, Bayesian)) or count == own:
         return count
     if isinstance(monitor, GroupSequential):
         raise ValueError(f"`looks` must be left out with a monitor that has a schedule, here of {own}; got {count}.")

@@ -1,6 +1,7 @@
 """Monitors: when evidence is looked at, and what that costs; and what stays right however often one looks."""
 
 from abkit.sequential._anytime_valid import AnytimeValid as AnytimeValid
+from abkit.sequential._bayesian import Bayesian as Bayesian
 from abkit.sequential._cdf_band import CdfBand as CdfBand
 from abkit.sequential._combination import CombinationResult as CombinationResult
 from abkit.sequential._combination import Reestimate as Reestimate
@@ -31,7 +32,7 @@ from abkit.sequential._srm_sequence import SrmSequence as SrmSequence
 from abkit.sequential._srm_sequence import srm_sequence as srm_sequence
 from abkit.sequential._stagewise import StoppedResult as StoppedResult
 
-Monitor = FixedHorizon | GroupSequential | AnytimeValid
+Monitor = FixedHorizon | GroupSequential | AnytimeValid | Bayesian
 
 #: Every kind of monitor that a plan can name.
-KINDS: dict[str, type[Monitor]] = {kind.kind: kind for kind in (FixedHorizon, GroupSequential, AnytimeValid)}
+KINDS: dict[str, type[Monitor]] = {kind.kind: kind for kind in (FixedHorizon, GroupSequential, AnytimeValid, Bayesian)}

@@ -9,7 +9,7 @@ import numpy as np
 from abkit._check import Float64Array
 from abkit.experiment import Experiment
 from abkit.metrics import Metric, Proportion
-from abkit.sequential import AnytimeValid
+from abkit.sequential import AnytimeValid, Bayesian
 from abkit.simulate._counts import ExpectedCounts
 from abkit.simulate._course import Course
 from abkit.simulate._drift import Drift
@@ -43,6 +43,9 @@ def critical_deviates(
 
 def notes_on_bounds(plan: Experiment, drifts: Mapping[str, Drift]) -> tuple[str, ...]:
     """What stands for the exact comparison of counts, for each metric that has it."""
+    if isinstance(plan.monitor, Bayesian):
+        counts = ", ".join(f"`{name}`" for name, metric in plan.metrics.items() if _counted(metric))
+        return (f"{counts}: the score test stands for the exact posterior of counts",) if counts else ()
     if not isinstance(plan.monitor, AnytimeValid):
         return ()
     exact = {name: drifts[name].rate for name, metric in plan.metrics.items() if _counted(metric)}

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy.special import chdtri, ndtri, stdtr
 
 from abkit._check import Float64Array
-from abkit.sequential import FixedHorizon
+from abkit.sequential import Bayesian, FixedHorizon
 from abkit.simulate._canonical import Runs, _covariates, joined, no_runs, ratio_broken, record
 from abkit.simulate._course import Course, course_of
 from abkit.simulate._critical import critical_deviates
@@ -115,7 +115,7 @@ class Sums:
     def deviates(self) -> tuple[Float64Array, Float64Array]:
         """From zero and from each metric's null, shape (runs, metrics, treatments); nan where there are no data."""
         found, df = self._statistics()
-        if isinstance(self.setting.plan.monitor, FixedHorizon):
+        if isinstance(self.setting.plan.monitor, (FixedHorizon, Bayesian)):
             found = [_normal(t, df) for t in found]
         zero, null = (values[..., : self.metrics].transpose(0, 2, 1) for values in found)
         return zero, null

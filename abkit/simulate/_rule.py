@@ -17,6 +17,7 @@ import numpy.typing as npt
 from abkit._check import Float64Array
 from abkit.experiment import Experiment
 from abkit.rule import AllOf, AnyOf, AtDeadline, shares_of
+from abkit.sequential import Bayesian
 from abkit.strategies import Ramped
 
 #: As a run's verdict is stored.
@@ -218,6 +219,8 @@ def _gain_levels(plan: Experiment, treatments: int) -> Iterator[tuple[float, ...
     """Of each metric, for a change for the better: as the tree says, else all that Holm's procedure may come to."""
     total, holm, tree = plan.monitor.total, plan.adjust == "holm", plan.rule.promote
     shares = shares_of(tree) if isinstance(tree, (AllOf, AnyOf)) else None
+    if shares is not None and isinstance(plan.monitor, Bayesian):
+        shares = {}  # a posterior is not shared out
     for name, metric in plan.metrics.items():
         success = metric.role == "success"
         if metric.role == "quality":

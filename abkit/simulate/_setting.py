@@ -13,7 +13,7 @@ from abkit import _check, _tails
 from abkit.errors import PlanError
 from abkit.experiment import Experiment
 from abkit.planning._rule import promotion_of, tests_of
-from abkit.sequential import AnytimeValid, Design, FixedHorizon, GroupSequential, Monitor
+from abkit.sequential import AnytimeValid, Bayesian, Design, FixedHorizon, GroupSequential, Monitor
 from abkit.simulate._course import Course, course_of
 from abkit.simulate._drift import Drift
 from abkit.simulate._rule import Rule
@@ -50,6 +50,8 @@ def make_setting(
 ) -> Setting:
     """The looks, units and effects of a plan; without a history, effects are what the plan would detect."""
     power = _check.within("power", power, 0, 1)
+    if isinstance(plan.monitor, Bayesian):
+        plan.monitor.require_deviates("planning and simulation")
     shares, notes = _shares(plan.monitor, looks)
     last, said = _last(plan.monitor, units, FEWEST_UNITS * len(shares))
     at, notes = _units_at(shares, last), notes + said
@@ -97,6 +99,10 @@ def _shares(monitor: Monitor, looks: int | None) -> tuple[tuple[float, ...], lis
     elif isinstance(monitor, FixedHorizon) and count > 1:
         bounds = "each with the bounds of one look: the plan's statements are of one look and do not cover this"
         notes = [f"{count} looks at a fixed horizon, {bounds}"]
+    elif isinstance(monitor, Bayesian):
+        looked = f"{count} look{'s' * (count > 1)}, each decided by its posterior (`looks` sets another number)"
+        stated = "what is stated is a probability, on average over effects from the prior and not for each of these"
+        notes = [f"{looked}: {stated}"]
     return tuple((k + 1) / count for k in range(count)), notes
 
 

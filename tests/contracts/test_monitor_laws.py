@@ -30,6 +30,9 @@ MONITORS: dict[str, dict[str, Any]] = {
     "fixed-horizon": {"kind": "fixed-horizon", "alpha": 0.05},
     "anytime": {"kind": "anytime-valid", "tune_at": UNITS},
     "anytime, one side": {"kind": "anytime-valid", "alpha": 0.025, "sides": 1, "tune_at": UNITS},
+    "bayesian": {"kind": "bayesian"},
+    "bayesian, a prior": {"kind": "bayesian", "prior": {"sd": 0.5}, "prior_scale": "relative"},
+    "bayesian, a loss": {"kind": "bayesian", "loss": {"relative": 0.002}},
     "points": {"kind": "group-sequential", "information": [0.2, 0.5, 1], "boundary": [0.01, 0.02, 0.05]},
     "one side": {"kind": "group-sequential", "looks": 3, "alpha": 0.025, "sides": 1, "futility": "ld-pocock"},
     "a clock": {"kind": "group-sequential", "looks": 3, "units": UNITS},
@@ -39,7 +42,7 @@ MONITORS: dict[str, dict[str, Any]] = {
     },
 }
 #: With these every metric is tried, with the others a mean.
-USUAL = ["fixed-horizon", "anytime", "anytime, one side", "one side", "a clock", "pocock"]
+USUAL = ["fixed-horizon", "bayesian", "anytime", "anytime, one side", "one side", "a clock", "pocock"]
 MONEY = {"kind": "mean", "value": "revenue"}
 METRICS: dict[str, dict[str, Any]] = {
     "mean": MONEY,
@@ -142,19 +145,21 @@ def test_shares_and_differences_agree_about_no_effect(monitor: str, metric: str)
 
 @pytest.mark.parametrize(("monitor", "metric"), GRID)
 def test_looking_more_than_once_makes_no_p_value_smaller(monitor: str, metric: str) -> None:
-    """But for exact monitors of counts, whose statistic is another one."""
+    """But for exact monitors of counts, whose statistic is another one, and for posteriors, which look at no look."""
     test = report_of(monitor, metric).results[0].test
     fixed = report_of("fixed-horizon", metric).results[0].test
     assert test is not None
     assert fixed is not None
-    if monitor == "fixed-horizon" or test.validity == EXACT:
+    if MONITORS[monitor]["kind"] in ("fixed-horizon", "bayesian") or test.validity == EXACT:
         return
     alone = fixed.effect.normal()
     for null, alternative in product((0.0, fixed.estimate - 3 * fixed.stderr), ALTERNATIVES):
         assert test.effect.pvalue(null, alternative) >= alone.pvalue(null, alternative) * (1 - 1e-9)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("monitor", [name for name in MONITORS if name not in ("fixed-horizon", "a clock")])
+@pytest.mark.parametrize(
+    "monitor", [name for name in MONITORS if name not in ("fixed-horizon", "a clock", "bayesian, a prior")]
+)
 def test_an_interval_at_every_look_is_at_least_as_wide_as_that_of_one_look(monitor: str) -> None:
     alone = report_of("fixed-horizon", "mean").results[0].test
     assert alone is not None

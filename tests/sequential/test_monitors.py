@@ -25,6 +25,7 @@ from abkit.suffstats import CoMoments
 MONITORS = [
     ab.FixedHorizon(0.05),
     ab.AnytimeValid(0.05, tune_at=1000),
+    ab.Bayesian(0.975),
     ab.AnytimeValid(0.025, tune_at=1000, sides=1),
     ab.GroupSequential(0.05, looks=3),
     ab.GroupSequential(0.05, looks=3, boundary="pocock"),
