@@ -14,7 +14,7 @@ from abkit import _check
 from abkit._check import Float64Array
 from abkit._sets import ConfidenceSet, Interval, NoInterval, tail_of
 from abkit.bayes._bayes_factor import EFFECT_SCALE, log_bayes_factor
-from abkit.bayes._difference import natural_scale, pair_law
+from abkit.bayes._difference import PairLaw, natural_scale, pair_law
 from abkit.bayes._effect import PosteriorEffect
 from abkit.bayes._intervals import shortest
 from abkit.bayes._law import Law
@@ -75,6 +75,11 @@ class Comparison:
         return self._effects(self.values[1:].ravel())
 
     @cached_property
+    def _pair(self) -> PairLaw | None:
+        """The effects on the scale on which no effect has the quickest answer."""
+        return None if self.arms is None else pair_law(self.arms, natural_scale(self.arms))
+
+    @cached_property
     def estimate(self) -> Any:
         """Posterior mean of the effect."""
         return self._effects(self.law.mean)
@@ -87,7 +92,10 @@ class Comparison:
     @cached_property
     def probability_better(self) -> Any:
         """P(treatment is better than the control by more than `null`)."""
-        below, above, _ = self._law_of(self.null).look(self._at(self.null))
+        if self._pair is not None and not self._at(self.null).any():
+            below, above, _ = self._pair.at_zero
+        else:
+            below, above, _ = self._law_of(self.null).look(self._at(self.null))
         return self._effects(above if self.direction == "increase" else below)
 
     @cached_property
@@ -95,17 +103,18 @@ class Comparison:
         """Of every variant, control first: the probability that it is the best."""
         if self.arms is not None and len(self.names) > 2:
             return self._of_variants(best_of(self.arms, self.direction))
-        law = self.law if self.arms is None else pair_law(self.arms, natural_scale(self.arms))
-        return self._of_effect(law.look(np.zeros(self.undefined.size))[:2])
+        if self._pair is not None:
+            return self._of_effect(self._pair.at_zero[:2])
+        return self._of_effect(self.law.look(np.zeros(self.undefined.size))[:2])
 
     @cached_property
     def expected_loss(self) -> Float64Array:
         """Of every variant, control first: how much worse than the best it is, on average, were it chosen."""
         if self.arms is not None and len(self.names) > 2:
             return self._of_variants(losses_of(self.arms, self.direction))
-        if self.arms is None:
-            return self._of_effect(self.law.losses())
-        return self._of_effect(pair_losses(pair_law(self.arms, natural_scale(self.arms))))
+        if self._pair is not None:
+            return self._of_effect(pair_losses(self._pair))
+        return self._of_effect(self.law.losses())
 
     def interval(self, level: float = 0.95, kind: str = "equal-tailed") -> Any:
         """The effects between which the effect lies with this probability.

@@ -16,6 +16,7 @@ from scipy.special import digamma, expit, polygamma
 
 from abkit._check import Float64Array
 from abkit.bayes._closed import Looks, closed
+from abkit.bayes._contour import log_odds
 from abkit.bayes._law import Law
 from abkit.posterior._beta import Beta
 from abkit.posterior._gamma import Gamma
@@ -86,11 +87,32 @@ class PairLaw(Law):
         found = closed(self.control, self.treatment, self.scale, x)
         if found is not None:
             return found
+        if self.scale == "log odds":
+            return self._log_odds(x)
+        return self.integrated(x)
+
+    def _log_odds(self, x: Float64Array) -> Looks:
+        """By the contour, and where that would take too long, by panels."""
+        found, lost = log_odds(self.control, self.treatment, x)
+        rows = np.flatnonzero(lost)
+        if rows.size:
+            for array, value in zip(found, self.rows(rows).integrated(x[rows]), strict=True):
+                array[rows] = value
+        return found
+
+    def integrated(self, x: Float64Array) -> Looks:
+        """`look` by panels, whatever the scale."""
         if len(x) <= _BLOCK:
             return _integrals(self, x)
         starts = range(0, len(x), _BLOCK)
         parts = [_integrals(self.rows(slice(k, k + _BLOCK)), x[k : k + _BLOCK]) for k in starts]
-        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+        below, above, density = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return below, above, density
+
+    @cached_property
+    def at_zero(self) -> Looks:
+        """What `look` says of no effect."""
+        return self.look(np.zeros(self.control.shape))
 
     @cached_property
     def columns(self) -> tuple[Any, Any]:
@@ -102,7 +124,8 @@ class PairLaw(Law):
     def marks(self) -> tuple[Float64Array, Float64Array]:
         """Points all over both posteriors, from one far tail to the other."""
         with np.errstate(all="ignore"):
-            return tuple(p.reached(_ROOTS) for p in self.columns)
+            c, t = (np.asarray(p.reached(_ROOTS)) for p in self.columns)
+        return c, t
 
 
 def _integrals(law: PairLaw, x: Float64Array) -> Looks:
@@ -126,7 +149,7 @@ def _integrals(law: PairLaw, x: Float64Array) -> Looks:
 
 
 def _accumulated(inner: Float64Array, width: Float64Array, t: Any, ends: Float64Array, upper: Any) -> Float64Array:
-    """The treatment's tail at each node, from its density there: incomplete beta functions would take ten times as long.
+    """The treatment's tail at each node, from its density: incomplete beta functions would take ten times as long.
 
     `inner` is that density, as it is along the nodes; beyond the `ends` of the panels the tail is asked of the family.
     """
@@ -189,7 +212,7 @@ def _threshold(t: Any, y: Float64Array, scale: str, x: Float64Array) -> tuple[An
     if isinstance(t, Beta):
         p, q = expit(y), expit(-y)
         if scale == "difference":
-            success, failure, pace, own = p + x, q - x, 1.0, p * q
+            success, failure, pace, own = p + x, q - x, np.ones_like(p), p * q
         else:
             success, failure = p * np.exp(x), q - p * np.expm1(x)
             pace, own = success, success * q

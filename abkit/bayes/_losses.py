@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from abkit._check import Float64Array
-from abkit.bayes._difference import PairLaw, natural_scale, tail_product
+from abkit.bayes._difference import PairLaw, tail_product
 from abkit.posterior._best import expected_loss, probability_best
 from abkit.posterior._normal import Normal, Student
 from abkit.types import Direction
@@ -43,7 +43,7 @@ def pair_losses(law: PairLaw) -> tuple[Float64Array, Float64Array]:
         lost = np.isnan(gap)
         gap, small = np.where(lost, 0.0, gap), np.where(lost, np.inf, small)
     else:
-        below, above, density = PairLaw(c, t, natural_scale(c)).look(np.zeros(gap.shape))
+        below, above, density = law.at_zero
         small = np.maximum(_worth(c, t) * density - np.abs(gap) * np.where(gap > 0, below, above), 0.0)
     return small + np.maximum(gap, 0.0), small + np.maximum(-gap, 0.0)
 
