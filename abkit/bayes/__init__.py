@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from abkit.bayes._priors import GammaPrior as GammaPrior
     from abkit.bayes._priors import MeanPrior as MeanPrior
     from abkit.bayes._priors import NormalInverseGammaPrior as NormalInverseGammaPrior
+    from abkit.mcmc._revenue import RevenueFit as RevenueFit
+    from abkit.mcmc._revenue import revenue as revenue
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "abkit.bayes._compare": ("compare",),
@@ -29,6 +31,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "MeanPrior",
         "NormalInverseGammaPrior",
     ),
+    "abkit.mcmc._revenue": ("RevenueFit", "revenue"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -57,7 +57,7 @@ def decompose(gaps: Float64Array) -> tuple[Float64Array, Float64Array]:
     if gaps.size == 1:
         return 2 / gaps, np.ones((1, 1))
     eigenvalues, basis = eigh_tridiagonal(2 / gaps, -1 / np.sqrt(gaps[:-1] * gaps[1:]))
-    return eigenvalues, basis
+    return np.asarray(eigenvalues, dtype=np.float64), np.asarray(basis, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ quantiles and the largest payment of any number of payers cost one draw each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,9 +72,10 @@ def pareto_checks(
     return found
 
 
-def failures(checks: list[Predicted]) -> list[str]:
-    """The checks that a right model would hardly fail, as sentences."""
-    return [str(check) for check in checks if check.pvalue < ALPHA / len(checks)]
+def failures(checks: Sequence[Predicted]) -> list[Predicted]:
+    """The checks that a right model would hardly fail, the worst first."""
+    failed = [check for check in checks if check.pvalue < ALPHA / len(checks)]
+    return sorted(failed, key=lambda check: check.pvalue)
 
 
 def _replicates(draws: Posterior, rng: np.random.Generator) -> Posterior:

@@ -33,6 +33,12 @@ class Spend:
         """Mean revenue of a unit, as the sample has it."""
         return float(self.paid.sum()) / self.units
 
+    @property
+    def stderr(self) -> float:
+        """Standard error of that mean."""
+        squares = np.square(self.paid - self.mean).sum() + (self.units - self.payers) * self.mean**2
+        return float(np.sqrt(squares)) / self.units
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tail:

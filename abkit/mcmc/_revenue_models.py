@@ -13,7 +13,7 @@ from abkit.mcmc._revenue_data import Spend, Tail
 #: No log of spend has a standard deviation beyond this: with none, the mean of a lognormal has no posterior mean.
 LARGEST_SPREAD = 4.0
 #: The tail index lies between these: from one on a tail has no mean.
-TAIL_INDEX = (-0.5, 1.0)
+TAIL_INDEX = (-0.25, 1.0)
 VARIANTS = ("control", "treatment")
 
 LOGNORMAL_PRIOR = (
@@ -22,7 +22,7 @@ LOGNORMAL_PRIOR = (
 )
 PARETO_PRIOR = (
     "shares of payers and of large payments: uniform; mean of the others: uniform up to the threshold; scale of the "
-    "excess over the threshold: lognormal around the mean excess, log sd 1; tail index: -0.5 + 1.5 Beta(3, 3), mean "
+    "excess over the threshold: lognormal around the mean excess, log sd 1; tail index: -0.25 + 1.25 Beta(2, 3), mean "
     "0.25 and below 1, from where on a tail has no mean"
 )
 
@@ -86,7 +86,7 @@ def pareto_model(data: Mapping[str, Any]) -> Any:
         pm.Binomial("large", given["observed_payers"], large, observed=given["observed_large"], dims="variant")
         below = pm.Uniform("mean_below", 0.0, 1.0, dims="variant")
         pm.Normal("below", below, given["stderr"], observed=given["observed_mean"], dims="variant")
-        unit_index = pm.Beta("unit_index", 3.0, 3.0, dims="variant")
+        unit_index = pm.Beta("unit_index", 2.0, 3.0, dims="variant")
         index = pm.Deterministic("tail_index", low + (high - low) * unit_index, dims="variant")
         unit_scale = pm.LogNormal("unit_scale", 0.0, 1.0, dims="variant")
         scale = pm.Deterministic("tail_scale", unit_scale * given["centre"], dims="variant")
