@@ -18,9 +18,10 @@ from abkit._check import Float64Array
 from abkit.bayes._closed import Looks, closed
 from abkit.bayes._contour import log_odds
 from abkit.bayes._law import Law
+from abkit.bayes._sinc import student_difference
 from abkit.posterior._beta import Beta
 from abkit.posterior._gamma import Gamma
-from abkit.posterior._normal import Normal
+from abkit.posterior._normal import Normal, Student
 from abkit.posterior._quadrature import ORDER, UPTO, WEIGHTS, laid, nodes, panels_upto, panels_within
 
 #: How far into the tails of either posterior the integrals look, in standard deviations.
@@ -88,12 +89,14 @@ class PairLaw(Law):
         if found is not None:
             return found
         if self.scale == "log odds":
-            return self._log_odds(x)
+            return self._quick(log_odds, x)
+        if self.scale == "difference" and isinstance(self.control, Student):
+            return self._quick(student_difference, x)
         return self.integrated(x)
 
-    def _log_odds(self, x: Float64Array) -> Looks:
-        """By the contour, and where that would take too long, by panels."""
-        found, lost = log_odds(self.control, self.treatment, x)
+    def _quick(self, way: Any, x: Float64Array) -> Looks:
+        """In a quick way, and where that has not the digits or would take too long, by panels."""
+        found, lost = way(self.control, self.treatment, x)
         rows = np.flatnonzero(lost)
         if rows.size:
             for array, value in zip(found, self.rows(rows).integrated(x[rows]), strict=True):

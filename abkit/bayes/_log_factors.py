@@ -32,11 +32,16 @@ _NATS = 50.0
 def log_factor_of_shares(prior: tuple[float, float], control: Beta, treatment: Beta) -> Float64Array:
     """Two shares, each with this beta prior, against one with it, from both posteriors."""
     a, b = prior
-    both_a, both_b = control.a + treatment.a - a, control.b + treatment.b - b
+    return np.asarray(log_betas(control, treatment, a, b) - betaln(a, b))
+
+
+def log_betas(one: Beta, other: Beta, a: Any, b: Any) -> Any:
+    """The logarithm of the beta functions of two, less that of their sums less a and b."""
+    both_a, both_b = one.a + other.a - a, one.b + other.b - b
     p, q = both_a / (both_a + both_b), both_b / (both_a + both_b)
-    apart = _share_deviance(control, p, q) + _share_deviance(treatment, p, q)
-    peaks = _beta_peak(control.a, control.b) + _beta_peak(treatment.a, treatment.b) - _beta_peak(both_a, both_b)
-    return np.asarray(apart - peaks + a * np.log(p) + b * np.log(q) - betaln(a, b))
+    apart = _share_deviance(one, p, q) + _share_deviance(other, p, q)
+    peaks = _beta_peak(one.a, one.b) + _beta_peak(other.a, other.b) - _beta_peak(both_a, both_b)
+    return apart - peaks + a * np.log(p) + b * np.log(q)
 
 
 def _beta_peak(a: Any, b: Any) -> Any:
@@ -58,14 +63,19 @@ def _less_log(u: Any, ratio: Any) -> Any:
     return np.where(near, less_log1p(np.where(near, u, 0.0)), u - np.log(ratio))
 
 
-def log_factor_of_rates(prior: tuple[float, float], control: Gamma, treatment: Gamma) -> Float64Array:
+def log_factor_of_rates(prior: tuple[Any, Any], control: Gamma, treatment: Gamma) -> Float64Array:
     """Two rates, each with this gamma prior (shape, rate), against one with it, from both posteriors."""
     shape, rate = prior
-    k, exposure = control.k + treatment.k - shape, control.rate + treatment.rate - rate
-    common = k / exposure
-    apart = _rate_deviance(control, common) + _rate_deviance(treatment, common)
-    peaks = _gamma_peak(control.k) + _gamma_peak(treatment.k) - _gamma_peak(k)
-    return np.asarray(apart - peaks + shape * np.log(rate * common) - rate * common - gammaln(shape))
+    both = Gamma(control.k + treatment.k - shape, control.rate + treatment.rate - rate)
+    return np.asarray(log_gammas(control, treatment, both, shape, rate) + shape * np.log(rate) - gammaln(shape))
+
+
+def log_gammas(one: Gamma, other: Gamma, both: Gamma, shape: Any, rate: Any = 0.0) -> Any:
+    """The logarithm of gamma(k) / rate^k of two, less that of both, whose k and rate lack a shape and a rate."""
+    common = both.k / both.rate
+    apart = _rate_deviance(one, common) + _rate_deviance(other, common)
+    peaks = _gamma_peak(one.k) + _gamma_peak(other.k) - _gamma_peak(both.k)
+    return apart - peaks + shape * np.log(common) - rate * common
 
 
 def _gamma_peak(k: Any) -> Any:
