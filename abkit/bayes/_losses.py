@@ -10,6 +10,7 @@ import numpy as np
 
 from abkit._check import Float64Array
 from abkit.bayes._difference import PairLaw, tail_product
+from abkit.bayes._sinc import student_losses
 from abkit.posterior._best import expected_loss, probability_best
 from abkit.posterior._normal import Normal, Student
 from abkit.types import Direction
@@ -38,14 +39,22 @@ def pair_losses(law: PairLaw) -> tuple[Float64Array, Float64Array]:
     c, t = law.control, law.treatment
     gap = np.asarray(t.mean - c.mean)
     if isinstance(c, Student):
-        up = gap > 0
-        small = tail_product(c, t, up)
+        small = _smaller_of_students(c, t, gap > 0)
         lost = np.isnan(gap)
         gap, small = np.where(lost, 0.0, gap), np.where(lost, np.inf, small)
     else:
         below, above, density = law.at_zero
         small = np.maximum(_worth(c, t) * density - np.abs(gap) * np.where(gap > 0, below, above), 0.0)
     return small + np.maximum(gap, 0.0), small + np.maximum(-gap, 0.0)
+
+
+def _smaller_of_students(c: Student, t: Student, up: Any) -> Float64Array:
+    found, left = student_losses(c, t)
+    small = np.where(up, found[1], found[0])
+    if left.any():
+        rest = (p.take(lambda a: np.broadcast_to(a, left.shape)[left]) for p in (c, t))
+        small[left] = tail_product(*rest, up[left])
+    return small
 
 
 def _worth(c: Any, t: Any) -> Any:

@@ -9,6 +9,7 @@ below 1e-15 of the whole, so these are left to others, and so are heavy tails.
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from abkit._check import Float64Array
 from abkit.bayes._closed import Looks
 from abkit.posterior._normal import Student
 
+BoolArray = npt.NDArray[np.bool_]
 #: The logarithm of how far the densities fall before the grid ends.
 _NATS = 37.0
 #: In units of s w / sqrt(s^2 + w^2), with the scales of the narrower and of the wider.
@@ -30,9 +32,26 @@ _SMALLEST = 1e-5
 _FEWEST_DF = 25.0
 
 
-def student_difference(control: Student, treatment: Student, x: Float64Array) -> tuple[Looks, npt.NDArray[np.bool_]]:
+def student_difference(control: Student, treatment: Student, x: Float64Array) -> tuple[Looks, BoolArray]:
     """Lower tail, upper tail and density of the difference at x, shape (pairs,); and where they have no ten digits."""
-    found = np.full((3, x.size), np.nan)
+    found = _on_grids(control, treatment, x, _looks, 3)
+    kept = (np.minimum(found[0], found[1]) > _SMALLEST) & (np.abs(found[0] + found[1] - 1) < 1e-11)
+    return (found[0], found[1], found[2]), ~kept
+
+
+def student_losses(control: Student, treatment: Student) -> tuple[Float64Array, BoolArray]:
+    """The means of max(T - C, 0) and of max(C - T, 0), as rows; and where they have no ten digits."""
+    found = _on_grids(control, treatment, np.zeros(control.shape), _losses, 2)
+    apart = np.abs(treatment.location - control.location)
+    gap = np.where(treatment.location > control.location, found[0] - found[1], found[1] - found[0])
+    scale = np.hypot(control.scale, treatment.scale)
+    kept = (found.min(axis=0) > _SMALLEST * scale) & (np.abs(gap - apart) < 1e-11 * (scale + apart))
+    return found, ~kept
+
+
+def _on_grids(control: Student, treatment: Student, x: Float64Array, of: Any, rows: int) -> Float64Array:
+    """A function of both densities on the grid of each pair; nan where that would be too large."""
+    found = np.full((rows, x.size), np.nan)
     with np.errstate(all="ignore"):
         gap = treatment.location - control.location - x
         params = np.stack([control.df, control.scale, control.log_peak(), treatment.df, treatment.scale])
@@ -41,11 +60,12 @@ def student_difference(control: Student, treatment: Student, x: Float64Array) ->
         low, high = np.minimum(-ends[0], gap - ends[1]), np.maximum(ends[0], gap + ends[1])
         needed = (high - low) / (_STEP * control.scale * (treatment.scale / np.hypot(control.scale, treatment.scale)))
         for fewest, size in zip((0, *_SIZES), _SIZES, strict=False):
-            rows = np.flatnonzero((needed > fewest) & (needed <= size))
-            for part in np.array_split(rows, max(1, rows.size * size // _BLOCK)):
-                found[:, part] = _sums(params[:, part, None], low[part, None], high[part, None], size)
-        kept = (np.minimum(found[0], found[1]) > _SMALLEST) & (np.abs(found[0] + found[1] - 1) < 1e-11)
-    return (found[0], found[1], found[2]), ~kept
+            chosen = np.flatnonzero((needed > fewest) & (needed <= size))
+            for part in np.array_split(chosen, max(1, chosen.size * size // _BLOCK)):
+                width = (high[part, None] - low[part, None]) / (size - 1)
+                f, g = _densities(params[:, part, None], low[part, None] + width * np.arange(size))
+                found[:, part] = of(f * width, g * width, width[:, 0])
+    return found
 
 
 def _far(p: Student) -> Float64Array:
@@ -53,15 +73,25 @@ def _far(p: Student) -> Float64Array:
     return np.where(p.df > _FEWEST_DF, far, np.inf)
 
 
-def _sums(params: Float64Array, low: Float64Array, high: Float64Array, size: int) -> Float64Array:
+def _densities(params: Float64Array, y: Float64Array) -> tuple[Float64Array, Float64Array]:
     df_c, scale_c, peak_c, df_t, scale_t, peak_t, gap = params
-    width = (high - low) / (size - 1)
-    y = low + width * np.arange(size)
-    f = width * np.exp(peak_c - (df_c + 1) / 2 * np.log1p((y / scale_c) ** 2 / df_c))
-    g = width * np.exp(peak_t - (df_t + 1) / 2 * np.log1p(((y - gap) / scale_t) ** 2 / df_t))
-    upto = _matrix(size)
-    below, above = ((f @ upto) * g).sum(axis=-1), ((f @ upto.T) * g).sum(axis=-1)
-    return np.stack([below, above, (f * g).sum(axis=-1) / width[:, 0]])
+    f = np.exp(peak_c - (df_c + 1) / 2 * np.log1p((y / scale_c) ** 2 / df_c))
+    return f, np.exp(peak_t - (df_t + 1) / 2 * np.log1p(((y - gap) / scale_t) ** 2 / df_t))
+
+
+def _looks(f: Float64Array, g: Float64Array, width: Float64Array) -> Float64Array:
+    below, above = _summed(f, _matrix(f.shape[1]), g), _summed(f, _matrix(f.shape[1]).T, g)
+    return np.stack([below, above, (f * g).sum(axis=-1) / width])
+
+
+def _losses(f: Float64Array, g: Float64Array, width: Float64Array) -> Float64Array:
+    k = np.arange(f.shape[1])
+    apart = (k[:, None] - k) * _matrix(len(k))
+    return np.stack([_summed(f, apart.T, g), _summed(f, apart, g)]) * width
+
+
+def _summed(f: Float64Array, matrix: Float64Array, g: Float64Array) -> Float64Array:
+    return np.asarray(((f @ matrix) * g).sum(axis=-1))
 
 
 @cache
