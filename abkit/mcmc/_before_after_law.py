@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -23,21 +23,22 @@ class DrawsLaw(Law):
     observed: float
     means: Float64Array
     sds: Float64Array
+    pairs: int = 1
     scale: str = "difference"
 
     @cached_property
     def mean(self) -> Float64Array:
         """Posterior mean."""
-        return np.array([self.observed - self.means.mean()])
+        return np.full(self.pairs, self.observed - self.means.mean())
 
     @cached_property
     def sd(self) -> Float64Array:
         """Posterior standard deviation."""
-        return np.array([np.sqrt(self.means.var() + np.mean(self.sds**2))])
+        return np.full(self.pairs, np.sqrt(self.means.var() + np.mean(self.sds**2)))
 
-    def rows(self, chosen: Any) -> Self:  # noqa: ARG002 - there is one pair
-        """The law itself."""
-        return self
+    def rows(self, chosen: Any) -> Self:
+        """The same law as often as it was chosen: all its pairs are one."""
+        return replace(self, pairs=np.arange(self.pairs)[chosen].size)
 
     def look(self, x: Any) -> tuple[Float64Array, Float64Array, Float64Array]:
         """P(effect <= x), P(effect > x), and the density at x."""
@@ -51,6 +52,7 @@ class ShareLaw(Law):
     """The same as a share of the forecast, where both are surely positive: observed / forecast - 1."""
 
     difference: DrawsLaw
+    pairs: int = 1
     scale: str = "relative"
 
     @property
@@ -61,16 +63,16 @@ class ShareLaw(Law):
     @cached_property
     def mean(self) -> Float64Array:
         """Posterior mean, by Gauss and Hermite's rule for each draw."""
-        return np.array([self._moment(1)])
+        return np.full(self.pairs, self._moment(1))
 
     @cached_property
     def sd(self) -> Float64Array:
         """Posterior standard deviation."""
-        return np.array([np.sqrt(max(self._moment(2) - self._moment(1) ** 2, 0.0))])
+        return np.full(self.pairs, np.sqrt(max(self._moment(2) - self._moment(1) ** 2, 0.0)))
 
-    def rows(self, chosen: Any) -> Self:  # noqa: ARG002 - there is one pair
-        """The law itself."""
-        return self
+    def rows(self, chosen: Any) -> Self:
+        """The same law as often as it was chosen: all its pairs are one."""
+        return replace(self, pairs=np.arange(self.pairs)[chosen].size)
 
     def look(self, x: Any) -> tuple[Float64Array, Float64Array, Float64Array]:
         """The share is at most x where the forecast is at least observed / (1 + x)."""

@@ -19,8 +19,8 @@ PRIOR = (
 
 def changes_data(changes: Changes) -> dict[str, Float64Array]:
     """What the model observes, its regressors turned so that they are uncorrelated."""
-    turned, _ = _turned(changes)
-    return {"values": changes.values, "eigenvalues": changes.eigenvalues, "regressors": turned}
+    data = {"values": changes.values, "eigenvalues": changes.eigenvalues}
+    return data | {"regressors": _turned(changes)[0]} if changes.units.size else data
 
 
 def local_level_model(data: Mapping[str, Float64Array]) -> Any:
@@ -32,9 +32,9 @@ def local_level_model(data: Mapping[str, Float64Array]) -> Any:
         noise = pm.HalfNormal("noise", 1.0)
         level = pm.HalfNormal("level", 1.0)
         mean: Any = 0.0
-        count = data["regressors"].shape[1]
-        if count:  # a prior that is the same in all directions stays so when the regressors are turned
-            mean = (given["regressors"] * pm.Normal("slopes", 0.0, 1.0, shape=count)).sum(axis=1)
+        if "regressors" in data:  # a prior that is the same in all directions stays so when they are turned
+            slopes = pm.Normal("slopes", 0.0, 1.0, shape=data["regressors"].shape[1])
+            mean = (given["regressors"] * slopes).sum(axis=1)
         pm.Normal("changes", mean, pm.math.sqrt(level**2 + noise**2 * given["eigenvalues"]), observed=given["values"])
     return model
 

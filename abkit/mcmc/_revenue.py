@@ -64,8 +64,8 @@ class RevenueFit(Fit):
         if not failed:
             return self.diagnostics.problems
         worst = "; ".join(map(str, failed[:2]))
-        said = f"{len(failed)} of {len(self.checks)} predictions of the model fail: {worst}. A wrong tail gives a wrong mean:"
-        return (*self.diagnostics.problems, f"{said} {_INSTEAD[self.tail]}.")
+        said = f"{len(failed)} of {len(self.checks)} predictions of the model fail: {worst}."
+        return (*self.diagnostics.problems, f"{said} A wrong tail gives a wrong mean: {_INSTEAD[self.tail]}.")
 
     @property
     def prior(self) -> str:
