@@ -64,10 +64,10 @@ class Bayesian:
     -----
     Counts have their exact posterior (`ab.bayes.compare`). Everything else is an estimate with its standard error:
     under a flat prior the probability of being worse is the one-sided p-value of the metric's own test, and the
-    credible interval its confidence interval. Under the prior N(m, t^2) on the difference D, and a flat one on the control,
-    D given an estimate d with standard error s is normal with mean w d + (1 - w) m and variance w s^2,
-    w = t^2 / (t^2 + s^2) [1]_; control and treatment move along with it, so that relative effects follow from the same
-    posterior. The expected loss of a promotion is E max(-D, 0) [2]_, against a margin E max(margin - D, 0).
+    credible interval its confidence interval. Under the prior N(m, t^2) on the difference D, and a flat one on the
+    control, D given an estimate d with standard error s is normal with mean w d + (1 - w) m and variance w s^2,
+    w = t^2 / (t^2 + s^2) [1]_; control and treatment move along with it, so that relative effects follow from the
+    same posterior. The expected loss of a promotion is E max(-D, 0) [2]_, against a margin E max(margin - D, 0).
 
     These are statements of belief: they are right on average over effects that come from the prior, whenever one stops.
     They bound no error rate. Without any effect, a plan that is looked at often enough promotes sooner or later;
@@ -264,10 +264,10 @@ class Bayesian:
         >>> fortnight = [1000.0 * day for day in range(1, 15)]
         >>> daily, once = ab.Bayesian().design(fortnight), ab.Bayesian().design(fortnight[-1:])
         >>> round(once.alpha / 2, 3), round(daily.alpha / 2, 3)
-        (0.05, 0.186)
+        (0.05, 0.191)
         >>> cautious = ab.Bayesian(prior=ab.bayes.NormalPrior(sd=0.02)).design(fortnight, sd=1.0)
         >>> round(cautious.alpha / 2, 3)
-        0.04
+        0.03
         """
         if sd is None and (self.prior is not None or self.loss is not None):
             raise ValueError("`sd` must be given where there is a prior or a loss, which are in the metric's unit.")
@@ -278,23 +278,30 @@ class Bayesian:
 
     def _bounds(self, stderr: float) -> tuple[float, float]:
         """The deviates of the estimate above and below which a verdict is given."""
-        return self._bound(stderr, 1.0), min(self._bound(stderr, -1.0), self._bound(stderr, 1.0) - 1e-12)
+        upper = self._bound(stderr, 1.0)
+        return upper, min(self._bound(stderr, -1.0), upper - 1e-12)
 
     def _bound(self, stderr: float, way: float) -> float:
-        """By halving: from some deviate on it is said that the treatment is better, or worse."""
-        low, high = -_FARTHEST, _FARTHEST
-        if not self._says(way * high, stderr, way):
-            return way * math.inf
-        while high - low > 1e-12:
-            middle = (low + high) / 2
-            low, high = (low, middle) if self._says(way * middle, stderr, way) else (middle, high)
-        return way * high
+        """From which deviate on it is said that the treatment is better, or worse."""
+        from scipy.optimize import brentq
 
-    def _says(self, deviate: float, stderr: float, way: float) -> bool:
-        """Whether an estimate so many standard errors from 0 shows a change this way."""
+        def lacking(deviate: float) -> float:
+            return self._lacking(way * deviate, stderr, way)
+
+        if lacking(_FARTHEST) > 0:
+            return way * math.inf
+        return way * (-_FARTHEST if lacking(-_FARTHEST) <= 0 else float(brentq(lacking, -_FARTHEST, _FARTHEST)))
+
+    def _lacking(self, deviate: float, stderr: float, way: float) -> float:
+        """Above zero where an estimate so many standard errors from 0 does not show a change this way."""
         other, loss = _other_side(self.prior, deviate * stderr, stderr, way)
-        sure = self.probability is None or other < 1 - self.probability
-        return other < 0.5 and sure and loss < self._limit
+        asked = 0.5 if self.probability is None else 1 - self.probability
+        return max(_log_ratio(other, asked), _log_ratio(loss, self._limit))
+
+
+def _log_ratio(size: float, limit: float) -> float:
+    """Falling in the deviate; at the ends of the range no number is infinite."""
+    return math.log(max(size, 1e-320)) - math.log(limit) if math.isfinite(limit) else -math.inf
 
 
 def _other_side(prior: Prior | None, estimate: float, stderr: float, way: float) -> tuple[float, float]:
