@@ -14,15 +14,16 @@ if TYPE_CHECKING:
     from abkit.bayes._effect_priors import StudentPrior as StudentPrior
     from abkit.bayes._history import EffectHistory as EffectHistory
     from abkit.bayes._history import fit_effects as fit_effects
+    from abkit.bayes._launched import LaunchedTotal as LaunchedTotal
+    from abkit.bayes._launched import launched_total as launched_total
+    from abkit.bayes._predictive import predictive_probability as predictive_probability
     from abkit.bayes._priors import BetaPrior as BetaPrior
     from abkit.bayes._priors import GammaPrior as GammaPrior
     from abkit.bayes._priors import MeanPrior as MeanPrior
     from abkit.bayes._priors import NormalInverseGammaPrior as NormalInverseGammaPrior
-    from abkit.bayes._shrink import LaunchedTotal as LaunchedTotal
     from abkit.bayes._shrink import SelectedEffect as SelectedEffect
     from abkit.bayes._shrink import after_selection as after_selection
     from abkit.bayes._shrink import best_of_several as best_of_several
-    from abkit.bayes._shrink import launched_total as launched_total
     from abkit.bayes._shrink import shrunk as shrunk
     from abkit.mcmc._before_after import BeforeAfterFit as BeforeAfterFit
     from abkit.mcmc._before_after import before_after as before_after
@@ -36,13 +37,15 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "abkit.bayes._effect_posterior": ("EffectPosterior",),
     "abkit.bayes._effect_priors": ("MixturePrior", "NormalPrior", "StudentPrior"),
     "abkit.bayes._history": ("EffectHistory", "fit_effects"),
+    "abkit.bayes._predictive": ("predictive_probability",),
     "abkit.bayes._priors": (
         "BetaPrior",
         "GammaPrior",
         "MeanPrior",
         "NormalInverseGammaPrior",
-    "abkit.bayes._shrink": ("LaunchedTotal", "SelectedEffect", "after_selection", "best_of_several", "launched_total", "shrunk"),
     ),
+    "abkit.bayes._launched": ("LaunchedTotal", "launched_total"),
+    "abkit.bayes._shrink": ("SelectedEffect", "after_selection", "best_of_several", "shrunk"),
     "abkit.mcmc._before_after": ("BeforeAfterFit", "before_after"),
     "abkit.mcmc._revenue": ("RevenueFit", "revenue"),
 }
