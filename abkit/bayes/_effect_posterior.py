@@ -129,8 +129,8 @@ class EffectPosterior:
         half = tail_of(level, "two-sided")
         if kind == "equal-tailed" or len(self.means) == 1:
             return Interval(self.ppf(half), self.isf(half), level)
-        ends = self._each(lambda c: c.shortest(2 * half))
-        return Interval(*ends, level)
+        low, high = self._each(lambda c: c.shortest(2 * half))
+        return Interval(low, high, level)
 
     def _each(self, of: Callable[..., Any], x: Any = None) -> Any:
         """A function of the components of every estimate, some estimates at a time."""

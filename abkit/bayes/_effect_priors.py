@@ -122,7 +122,7 @@ class StudentPrior:
     >>> from abkit.bayes import StudentPrior
     >>> prior = StudentPrior(df=3, scale=0.01)
     >>> [round(mean, 4) for mean in prior.posterior([0.01, 0.1], 0.01).mean.tolist()]
-    [0.0058, 0.0961]
+    [0.0054, 0.0959]
     """
 
     df: float
