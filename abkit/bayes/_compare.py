@@ -85,7 +85,8 @@ def of_variants(model: Model, scale: Scale) -> dict[str, Any]:
         "arms": arms,
         "law": share if scale == "relative" else pair_law(arms, scale),
         "share": share,
-        "values": np.asarray(arms.mean),
+        "means": np.asarray(arms.mean),
+        "lost": model.undefined,
         "undefined": model.undefined[1:] | model.undefined[:1],
         "why": model.reason,
     }
@@ -110,7 +111,8 @@ def of_effects(variants: Sequence[Any], prior: Any, scale: Scale) -> dict[str, A
         "arms": None,
         "law": law,
         "share": shares[scale],
-        "values": np.where(lost, np.nan, value),
+        "means": value,
+        "lost": lost,
         "undefined": undefined,
         "why": f"a variant has too few units, or no variance, for an estimate of the {scale} and its standard error",
     }

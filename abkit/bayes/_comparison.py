@@ -16,8 +16,9 @@ from abkit._sets import ConfidenceSet, Interval, NoInterval, tail_of
 from abkit.bayes._bayes_factor import EFFECT_SCALE, log_bayes_factor
 from abkit.bayes._difference import PairLaw, natural_scale, pair_law
 from abkit.bayes._effect import PosteriorEffect
-from abkit.bayes._intervals import shortest
+from abkit.bayes._intervals import OwnValue, shortest
 from abkit.bayes._law import Law
+from abkit.bayes._planned_end import predicted
 from abkit.bayes._losses import best_of, losses_of, pair_losses
 from abkit.evidence import TestResult, tested
 from abkit.types import Alternative, Direction, Null, Relative, RelativeMethod
@@ -48,7 +49,10 @@ class Comparison:
     #: The posteriors of the effects, and of the effects as shares of the control; flat.
     law: Law
     share: Law | None
-    values: Float64Array
+    #: Posterior means of the variants.
+    means: Float64Array
+    #: Where there is no posterior, of each variant and of each effect.
+    lost: npt.NDArray[np.bool_]
     undefined: npt.NDArray[np.bool_]
     why: str
     #: Whether there is one treatment that was given by itself, so that effects have no axis of treatments.
@@ -67,12 +71,12 @@ class Comparison:
     @property
     def control(self) -> Any:
         """Posterior mean of the control."""
-        return _plain(self.values[0])
+        return self._known(0, self.means[0])
 
     @property
     def treatment(self) -> Any:
         """Posterior mean of the treatment."""
-        return self._effects(self.values[1:].ravel())
+        return self._effects(self.means[1:].ravel())
 
     @cached_property
     def _pair(self) -> PairLaw | None:
@@ -132,9 +136,22 @@ class Comparison:
         """The same of the lift: treatment minus control as a share of the control."""
         if method is not None:
             return NoInterval(level, f"a posterior is not by the method {method!r}; leave it out")
-        if self.share is None:
-            return NoInterval(level, f"a {self.scale} with this prior has no relative form")
+        if self.share is None or (self.shape == () and not math.isfinite(self.share.start[0][0])):
+            return NoInterval(level, f"a {self.scale} with these data and this prior has no relative form")
         return self._interval(self.share, level, kind)
+
+    def variant(self, name: str, level: float = 0.95, kind: str = "equal-tailed") -> Any:
+        """The values between which the variant's own value lies with this probability."""
+        level = _check.within("level", level, 0, 1)
+        k = self.names.index(_check.choice("name", name, self.names))
+        if self.arms is None:
+            return NoInterval(level, "with a prior of the effect the variants have no posterior of their own")
+        own = self.arms.take(lambda a: np.broadcast_to(a, self.arms.shape)[k].ravel())
+        tail = np.full(self.means[k].size, tail_of(level, "two-sided"))
+        _check.choice("kind", kind, KINDS)
+        low, high = OwnValue(own).ends(tail) if kind == "equal-tailed" else shortest(OwnValue(own), 2 * tail)
+        low, high = (self._known(k, end.reshape(self.means[k].shape)) for end in (low, high))
+        return NoInterval(level, self.why) if np.ndim(low) == 0 and math.isnan(low) else Interval(low, high, level)
 
     def rope(self, low: float, high: float) -> tuple[Any, Any, Any]:
         """The probabilities of an effect below, within and above a region of practical equivalence."""
@@ -160,7 +177,19 @@ class Comparison:
         """
         found = log_bayes_factor(self, alternative, cauchy_scale)
         with np.errstate(over="ignore", under="ignore"):
-            return _plain(found if log else np.exp(found))
+            return self._effects(found if log else np.exp(found))
+
+    def predictive_probability(self, n: Any, *, threshold: float = 0.975) -> Any:
+        """The probability, given the data so far, that at the planned end P(better) exceeds the threshold.
+
+        Parameters
+        ----------
+        n : int, or one for each variant
+            Units of each variant at the end; of `Events`, exposure. At least what there is already.
+        threshold : float
+            Success at the end is a posterior probability to be better by more than `null` above this.
+        """
+        return self._effects(predicted(self, n, threshold))
 
     def test(self, alternative: Alternative | None = None) -> TestResult:
         """The same as the result of a test, which rules read: its p-value is the posterior probability of the null.
@@ -174,10 +203,11 @@ class Comparison:
     @property
     def effect(self) -> PosteriorEffect:
         """The posterior as an effect, of one pair."""
-        ends = float(np.ravel(self.values[0])[0]), float(np.ravel(self.values[1])[0])
+        ends = float(np.ravel(self.means[0])[0]), float(np.ravel(self.means[1])[0])
         if self.undefined.any():
             return PosteriorEffect(None, None, *ends, self.scale, self.why)
-        return PosteriorEffect(self.law, self.share, *ends, self.scale)
+        share = None if self.share is None or not math.isfinite(self.share.start[0][0]) else self.share
+        return PosteriorEffect(self.law, share, *ends, self.scale)
 
     @property
     def pvalue(self) -> float:
@@ -205,7 +235,8 @@ class Comparison:
             arms=None if self.arms is None else self.arms.take(lambda a: a[[0, k + 1]]),
             law=self.law.rows(rows),
             share=None if self.share is None else self.share.rows(rows),
-            values=self.values[[0, k + 1]],
+            means=self.means[[0, k + 1]],
+            lost=self.lost[[0, k + 1]],
             undefined=self.undefined[[k]],
             alone=True,
         )
@@ -265,6 +296,10 @@ class Comparison:
         if self.shape == () and self.undefined.any():
             return NoInterval(level, self.why)
         return Interval(self._effects(low), self._effects(high), level)
+
+    def _known(self, k: int, value: Any) -> Any:
+        """Of one variant; nan where its own posterior is undefined."""
+        return _plain(np.where(self.lost[k], np.nan, value))
 
     def _effects(self, flat: Any) -> Any:
         """What is said of effects, in their shape; nan where undefined."""

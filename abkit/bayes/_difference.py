@@ -96,6 +96,7 @@ class PairLaw(Law):
 
     def _quick(self, way: Any, x: Float64Array) -> Looks:
         """In a quick way, and where that has not the digits or would take too long, by panels."""
+        found: Looks
         found, lost = way(self.control, self.treatment, x)
         rows = np.flatnonzero(lost)
         if rows.size:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from abkit._sets import ConfidenceSet, NoInterval, sided, tail_of
+from abkit._sets import ConfidenceSet, Interval, NoInterval, sided, tail_of
 from abkit.bayes._law import Law
 from abkit.evidence import BaseEffect
 from abkit.types import Alternative, Null, Relative, RelativeMethod
@@ -68,7 +68,7 @@ class PosteriorEffect(BaseEffect):
             return min(1.0, 2 * min(below, above))
         return below if alternative == "greater" else above
 
-    def interval(self, level: float, alternative: Alternative) -> ConfidenceSet:
+    def interval(self, level: float, alternative: Alternative) -> Interval | NoInterval:
         """The credible interval with equal tails."""
         return _interval(self.law, level, alternative)
 
@@ -79,6 +79,15 @@ class PosteriorEffect(BaseEffect):
         if self.share is None:
             return NoInterval(level, f"a {self.scale} with this prior has no relative form")
         return _interval(self.share, level, alternative)
+
+    def odds_ratio(self, level: float, alternative: Alternative) -> ConfidenceSet:
+        """The credible interval of a log odds ratio as odds ratios."""
+        if self.scale != "log odds":
+            return NoInterval(level, f"a {self.scale} has no odds ratio")
+        found = self.interval(level, alternative)
+        if isinstance(found, NoInterval):
+            return found
+        return Interval(math.exp(found.low), math.exp(found.high) if found.high < 709 else math.inf, level)
 
     def _tails(self, null: Null) -> tuple[float, float]:
         law: Any = self.law
@@ -92,7 +101,7 @@ class PosteriorEffect(BaseEffect):
         return float(below[0]), float(above[0])
 
 
-def _interval(law: Law | None, level: float, alternative: Alternative) -> ConfidenceSet:
+def _interval(law: Law | None, level: float, alternative: Alternative) -> Interval | NoInterval:
     if law is None:
         return NoInterval(level, "there is no posterior")
     low, high = (float(end[0]) for end in law.ends(np.array([tail_of(level, alternative)])))

@@ -70,11 +70,12 @@ class Law(ABC):
         """The effect above which the probability is q."""
         return inverted(self, -ndtri(q))
 
-    def ends(self, tail: Any) -> tuple[Float64Array, Float64Array]:
-        """The effects below which and above which the probability is `tail`."""
+    def ends(self, below: Any, above: Any | None = None) -> tuple[Float64Array, Float64Array]:
+        """The effects with these probabilities below the one and above the other."""
         pairs = np.arange(self.start[0].size)
-        z = ndtri(np.broadcast_to(tail, pairs.shape))
-        found = inverted(self.rows(np.concatenate([pairs, pairs])), np.concatenate([z, -z]))
+        low = ndtri(np.broadcast_to(below, pairs.shape))
+        high = low if above is None else ndtri(np.broadcast_to(above, pairs.shape))
+        found = inverted(self.rows(np.concatenate([pairs, pairs])), np.concatenate([low, -high]))
         return found[: pairs.size], found[pairs.size :]
 
 
@@ -86,26 +87,26 @@ def inverted(law: Law, deviate: Any) -> Float64Array:
     first = mean + wanted * sd
     first = np.where((low < first) & (first < high), first, mean)
     x = np.where(np.isneginf(wanted), low, np.where(np.isposinf(wanted), high, first))
-    left = np.flatnonzero(np.isfinite(wanted))
+    left = np.flatnonzero(np.isfinite(wanted) & np.isfinite(mean))
     for _ in range(_STEPS):
         if not left.size:
-            break
-        below, above, density = (law if left.size == x.size else law.rows(left)).look(x[left])
+            return x
+        here, spread = x[left], sd[left]
+        below, above, density = (law if left.size == x.size else law.rows(left)).look(here)
         with np.errstate(all="ignore"):
             z = np.where(above < below, -ndtri(above), ndtri(below))
             lack = wanted[left] - z
-            low[left] = np.where(lack > 0, x[left], low[left])
-            high[left] = np.where(lack < 0, x[left], high[left])
-            step = lack * np.exp(-z * z / 2) / np.sqrt(2 * np.pi) / density
-            middle = np.where(
-                np.isfinite(low[left] + high[left]), (low[left] + high[left]) / 2, x[left] + lack * sd[left]
-            )
-            following = x[left] + step
+            low[left] = np.where(lack > 0, here, low[left])
+            high[left] = np.where(lack < 0, here, high[left])
+            following = here + lack * np.exp(-z * z / 2) / np.sqrt(2 * np.pi) / density
             inside = np.isfinite(following) & (low[left] < following) & (following < high[left])
-            following = np.where(inside, following, middle)
+            middle = (low[left] + high[left]) / 2
+            further = here + np.sign(lack) * (spread + 2 * np.abs(here - mean[left]))
+            following = np.where(inside, following, np.where(np.isfinite(middle), middle, further))
         # Newton's steps square their error: after one of 1e-8 nothing is left of it
-        near = np.maximum(1e-8 * sd[left], 1e-15 * np.abs(x[left]))
-        done = (np.abs(following - x[left]) <= near) | (lack == 0)
-        x[left] = np.where(lack == 0, x[left], following)
+        near = np.maximum(1e-8 * spread, 1e-15 * np.abs(here))
+        done = (np.abs(following - here) <= near) | (lack == 0) | ~np.isfinite(following)
+        x[left] = np.where(lack == 0, here, following)
         left = left[~done]
+    x[left] = np.copysign(np.inf, wanted[left])
     return x

@@ -52,9 +52,9 @@ def _smaller_of_students(c: Student, t: Student, up: Any) -> Float64Array:
     found, left = student_losses(c, t)
     small = np.where(up, found[1], found[0])
     if left.any():
-        rest = (p.take(lambda a: np.broadcast_to(a, left.shape)[left]) for p in (c, t))
-        small[left] = tail_product(*rest, up[left])
-    return small
+        rest = [p.take(lambda a: np.broadcast_to(a, left.shape)[left]) for p in (c, t)]
+        small[left] = tail_product(rest[0], rest[1], up[left])
+    return np.asarray(small)
 
 
 def _worth(c: Any, t: Any) -> Any:

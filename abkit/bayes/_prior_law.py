@@ -54,9 +54,9 @@ class EffectLaw(Law):
         """The effect above which the probability is q."""
         return np.asarray(self.posterior.isf(q))
 
-    def ends(self, tail: Any) -> tuple[Float64Array, Float64Array]:
-        """The effects below which and above which the probability is `tail`."""
-        return self.ppf(tail), self.isf(tail)
+    def ends(self, below: Any, above: Any | None = None) -> tuple[Float64Array, Float64Array]:
+        """The effects with these probabilities below the one and above the other."""
+        return self.ppf(below), self.isf(below if above is None else above)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,14 +105,15 @@ class ContrastLaw(Law):
         weight, mean, variance = self._parts
         p, sign = self.posterior, np.where(self.control < 0, -1.0, 1.0)
         # C given D is its estimate less `slope` for each unit that D is above its own, and this is left of its variance
-        slope = self.variance / p.stderr**2
-        left = self.variance - slope * self.variance
-        rest, factor = sign * self.control + sign * slope * p.estimate, 1 + x * sign * slope
-        middle = mean * factor - x * rest
-        spread = variance * factor**2 + x**2 * left
-        sd = np.sqrt(spread)
-        z = middle / sd
-        growth = mean * sign * slope - rest
-        pace = growth / sd - z * (variance * factor * sign * slope + x * left) / spread
-        density = -pace * np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
-        return tuple((weight * part).sum(axis=0) for part in (ndtr(-z), ndtr(z), density))
+        with np.errstate(all="ignore"):
+            slope = self.variance / p.stderr**2
+            left = self.variance - slope * self.variance
+            rest, factor = sign * self.control + sign * slope * p.estimate, 1 + x * sign * slope
+            middle = mean * factor - x * rest
+            spread = variance * factor**2 + x**2 * left
+            sd = np.sqrt(spread)
+            z = middle / sd
+            growth = mean * sign * slope - rest
+            pace = growth / sd - z * (variance * factor * sign * slope + x * left) / spread
+            density = -pace * np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
+            return tuple((weight * part).sum(axis=0) for part in (ndtr(-z), ndtr(z), density))

@@ -60,7 +60,7 @@ class ShareLaw(Law):
         """The share above which the probability is q."""
         return np.asarray(np.expm1(self.log_ratio.isf(q)))
 
-    def ends(self, tail: Any) -> tuple[Float64Array, Float64Array]:
-        """The shares below which and above which the probability is `tail`."""
-        low, high = self.log_ratio.ends(tail)
+    def ends(self, below: Any, above: Any | None = None) -> tuple[Float64Array, Float64Array]:
+        """The shares with these probabilities below the one and above the other."""
+        low, high = self.log_ratio.ends(below, above)
         return np.asarray(np.expm1(low)), np.asarray(np.expm1(high))
