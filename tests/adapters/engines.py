@@ -52,7 +52,7 @@ def as_ibis(log: pd.DataFrame, _: Path) -> Any:
 def as_dask(log: pd.DataFrame, _: Path) -> Any:
     import dask.dataframe as dd
 
-    return dd.from_pandas(log, npartitions=3)
+    return dd.from_pandas(log, npartitions=2)
 
 
 def as_parquet(log: pd.DataFrame, folder: Path) -> Any:
