@@ -30,7 +30,10 @@ _ROOTS = np.linspace(-_REACH, _REACH, 41)
 #: What is below the largest product by a factor of exp(-50) adds nothing.
 _NATS = 50.0
 _BLOCK = 1000
-_FINE = 1.0
+#: Of so few observations a tail ends so abruptly that panels must become narrower towards its end, ...
+_FEW = 30.0
+#: ... by this much each, on a scale of logarithms, as far as floats can tell values apart.
+_RATIO, _DEEPEST = 1.5, 37.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +144,7 @@ def _integrals(law: PairLaw, x: Float64Array) -> Looks:
         at, with_x, with_y = _threshold(t, y, law.scale, x)
         density = np.exp(c.log_peak() - c.deviance(y)) * weight
         inner = np.where(np.isfinite(at), np.exp(t.log_peak() - t.deviance(at)), 0.0)
-        if law.scale == "relative":  # whose threshold may fall
+        if law.scale == "relative" or _abrupt(t, law.scale, x):
             side = np.where(upper, t.above(at), t.below(at))
         else:
             ends = _threshold(t, edges[:, [0, -1]], law.scale, x)[0]
@@ -184,10 +187,14 @@ def tail_product(control: Any, treatment: Any, up: Any) -> Float64Array:
 def _panels(law: PairLaw, x: Float64Array) -> tuple[Float64Array, Any]:
     """Ends of panels where the product of the control's density and the treatment's tail is; and which tail."""
     (c, t), (marks_c, marks_t), scale = law.columns, law.marks, law.scale
-    back = _preimages(t, marks_t, scale, x)
+    back, abrupt = _preimages(t, marks_t, scale, x), _abrupt(t, scale, x)
+    if abrupt:
+        steps = np.broadcast_to(np.linspace(-_DEEPEST, _DEEPEST, 75), (len(x), 75)) + _offset(t, x)
+        back += _preimages(t, steps, scale, x)
     points = np.clip(np.concatenate([marks_c, *back], axis=-1), marks_c[:, :1], marks_c[:, -1:])
     points.sort(axis=-1)
-    at = np.clip(_threshold(t, points, scale, x)[0], marks_t[:, :1], marks_t[:, -1:])
+    there = _threshold(t, points, scale, x)[0]
+    at = np.clip(there, marks_t[:, :1], marks_t[:, -1:])
     dev_c, dev_t, above = c.deviance(points), t.deviance(at), t.side(at) > 0
     up, down = -dev_c - np.where(above, dev_t, 0.0), -dev_c - np.where(above, 0.0, dev_t)
     upper = up.max(axis=-1, keepdims=True) < down.max(axis=-1, keepdims=True)
@@ -199,9 +206,28 @@ def _panels(law: PairLaw, x: Float64Array) -> tuple[Float64Array, Any]:
     needed_c, needed_t = panels_within(c, points, dev_c), panels_within(t, at, dev_t)
     if scale == "relative":  # whose threshold may fall
         needed_t = np.concatenate([np.zeros_like(x), np.abs(np.diff(needed_t)).cumsum(axis=-1)], axis=-1)
+    needed = [needed_c, needed_t]
+    if abrupt:
+        needed.append(np.clip(there - _offset(t, x), -_DEEPEST, _DEEPEST) / _RATIO)
     index = np.clip(np.arange(last + 1), first, final)
-    points, needed_c, needed_t = (np.take_along_axis(array, index, -1) for array in (points, needed_c, needed_t))
-    return laid(points, np.stack([needed_c, needed_t]), _FINE), upper
+    points, *needed = (np.take_along_axis(array, index, -1) for array in (points, *needed))
+    return laid(points, np.stack(needed)), upper
+
+
+def _abrupt(t: Any, scale: str, x: Float64Array) -> bool:
+    """Whether the treatment's values come to an end within those of the control, at a power of the distance to it."""
+    if scale != "difference" and not (scale == "log ratio" and isinstance(t, Beta)):
+        return False
+    if not x.any():
+        return False
+    if isinstance(t, Beta):
+        return bool(min(t.a.min(), t.b.min()) < _FEW)
+    return isinstance(t, Gamma) and bool(t.k.min() < _FEW)
+
+
+def _offset(t: Any, x: Float64Array) -> Any:
+    """Where on the treatment's scale the distance to the end is that of the end from zero."""
+    return np.where(x == 0, 0.0, np.log(np.abs(x))) if isinstance(t, Gamma) else 0.0
 
 
 def _threshold(t: Any, y: Float64Array, scale: str, x: Float64Array) -> tuple[Any, Any, Any]:
