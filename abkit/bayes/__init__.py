@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from abkit.bayes._shrink import shrunk as shrunk
     from abkit.mcmc._before_after import BeforeAfterFit as BeforeAfterFit
     from abkit.mcmc._before_after import before_after as before_after
+    from abkit.mcmc._fit import Fit as Fit
+    from abkit.mcmc._hierarchical import hierarchical as hierarchical
+    from abkit.mcmc._hierarchical_fit import HierarchicalFit as HierarchicalFit
+    from abkit.mcmc._hierarchical_prior import HierarchicalPrior as HierarchicalPrior
+    from abkit.mcmc._predictive_check import PredictiveCheck as PredictiveCheck
     from abkit.mcmc._revenue import RevenueFit as RevenueFit
     from abkit.mcmc._revenue import revenue as revenue
 
@@ -48,6 +53,11 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "abkit.bayes._shrink": ("SelectedEffect", "after_selection", "best_of_several", "shrunk"),
     "abkit.mcmc._before_after": ("BeforeAfterFit", "before_after"),
     "abkit.mcmc._revenue": ("RevenueFit", "revenue"),
+    "abkit.mcmc._fit": ("Fit",),
+    "abkit.mcmc._hierarchical": ("hierarchical",),
+    "abkit.mcmc._hierarchical_fit": ("HierarchicalFit",),
+    "abkit.mcmc._hierarchical_prior": ("HierarchicalPrior",),
+    "abkit.mcmc._predictive_check": ("PredictiveCheck",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -126,7 +126,7 @@ class Fit:
     __repr__ = __str__
 
 
-def compiled(model: Any) -> Any:
+def compiled(model: Any) -> Compiled:
     """A PyMC model, or a function that makes one, compiled for the sampler; new data go in by its `with_data`.
 
     Raises
@@ -172,7 +172,7 @@ def sample_model(  # noqa: PLR0913 - what sampling depends on
 
     Parameters
     ----------
-    model : pymc.Model, function without arguments that makes one, or what `compiled` made of them
+    model : pymc.Model, what `compiled` made of one, or a function without arguments that makes either
     rng : numpy.random.Generator
         The source of all randomness: the same generator gives the same draws, on any number of cores.
     draws, tune : int
@@ -220,7 +220,7 @@ def sample_model(  # noqa: PLR0913 - what sampling depends on
     import nutpie
 
     with _shown(progress, f"sampling {chains} chains of {draws + tune:,} draws"), quiet():
-        ready = model if isinstance(model, Compiled) else compiled(model)
+        ready = _ready(model)
         try:
             data = nutpie.sample(ready.model, seed=seed, save_warmup=False, progress_bar=False, **settings)
         except RuntimeError as error:
@@ -229,12 +229,16 @@ def sample_model(  # noqa: PLR0913 - what sampling depends on
         return Fit(data, diagnose(data, ready.free))
 
 
+def _ready(model: Any) -> Compiled:
+    made = model() if callable(model) and not hasattr(model, "free_RVs") else model
+    return made if isinstance(made, Compiled) else compiled(made)
+
+
 def _constrained(data: Any) -> Any:
     """Without the parameters on the sampler's own scale, which some versions add."""
-    own = [name for name in data["posterior"].data_vars if str(name).endswith("__")]
-    if own:
-        data.posterior = data["posterior"].drop_vars(own)
-    return data
+    posterior = data["posterior"]
+    kept = {name: posterior[name] for name in posterior.data_vars if not str(name).endswith("__")}
+    return data if len(kept) == len(posterior.data_vars) else replaced(data, "posterior", kept)
 
 
 def add_groups(data: Any, groups: Mapping[str, Mapping[str, Any]]) -> Any:
@@ -248,6 +252,18 @@ def add_groups(data: Any, groups: Mapping[str, Mapping[str, Any]]) -> Any:
                 data.add_groups({name: found})
             else:
                 data[name] = xr.DataTree(found)
+    return data
+
+
+def replaced(data: Any, name: str, values: Mapping[str, Any]) -> Any:
+    """ArviZ data with other values in one of its groups."""
+    import xarray as xr
+
+    found = xr.Dataset(dict(values), attrs=dict(data[name].attrs))
+    if hasattr(data, "add_groups"):
+        setattr(data, name, found)
+    else:
+        data[name] = xr.DataTree(found)
     return data
 
 
