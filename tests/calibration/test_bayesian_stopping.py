@@ -187,6 +187,7 @@ _BELIEFS = f"""\
 
 The other side of the same rules: effects are drawn from a distribution, each experiment stops at its first promotion,
 and of the promotions {RUNS:,} runs give, the share that is truly better and the true mean loss are compared with what
-the posterior said when they were made. Losses are in units of s. Where effects come from the prior, the posterior is right on average whenever one stops, after one look or after the first of
-a hundred that is good enough. Where they do not, it is not: a flat prior takes every promising look at its word, and a
-prior wider than the effects does so to a lesser degree."""
+the posterior said when they were made. Losses are in units of s. Where effects come from the prior, the posterior is
+right on average whenever one stops, after one look or after the first of a hundred that is good enough. Where they do
+not, it is not: a flat prior takes every promising look at its word, and a prior wider than the effects does so to a
+lesser degree."""
