@@ -33,12 +33,12 @@ _KNOWN = 1e17
 
 
 def log_bayes_factor(comparison: Comparison, alternative: Alternative, cauchy_scale: float) -> Float64Array:
-    """The logarithm of the Bayes factor of an effect against none, in the shape of the effects; nan where undefined."""
+    """The logarithm of the Bayes factor of an effect against none, of every effect."""
     side = _SIDES[_check.choice("alternative", alternative, ALTERNATIVES)]
     scale = _check.within("cauchy_scale", cauchy_scale, 0, math.inf)
     with np.errstate(all="ignore"):
         found = _of_effect(comparison, side) if comparison.arms is None else _of_arms(comparison, side, scale)
-    return np.where(comparison.undefined, np.nan, np.reshape(found, comparison.shape))
+    return np.asarray(found)
 
 
 def _of_arms(comparison: Comparison, side: int, scale: float) -> Any:
@@ -58,7 +58,7 @@ def _of_arms(comparison: Comparison, side: int, scale: float) -> Any:
             "`bayes_factor` must have a proper prior, and that of a ratio is flat; "
             "give `compare` a prior of the effect, such as NormalPrior(sd=0.01)."
         )
-    return np.reshape(two_sided, comparison.shape) + _one_side(comparison, side)
+    return np.reshape(two_sided, comparison.undefined.shape) + _one_side(comparison, side)
 
 
 def _one_side(comparison: Comparison, side: int) -> Any:
@@ -66,7 +66,7 @@ def _one_side(comparison: Comparison, side: int) -> Any:
     if not side:
         return 0.0
     below, above, _ = comparison.law.look(np.zeros(comparison.undefined.size))
-    return np.reshape(np.log(2 * (above if side > 0 else below)), comparison.shape)
+    return np.reshape(np.log(2 * (above if side > 0 else below)), comparison.undefined.shape)
 
 
 def _of_density(prior: NormalInverseGammaPrior | MeanPrior, control: Any, treatment: Any) -> Any:
@@ -93,7 +93,7 @@ def _t_statistic(comparison: Comparison) -> tuple[Any, Any, Any]:
         found = gap / np.sqrt((m2[1:] + m2[:1]) / df / size), df, size
     else:
         found = gap / np.hypot(arms.sd[:1], arms.sd[1:]), np.full(gap.shape, _KNOWN), size
-    t, df, size = (np.reshape(np.where(comparison.undefined, 1.0, part), comparison.shape) for part in found)
+    t, df, size = (np.reshape(np.where(comparison.undefined, 1.0, part), comparison.undefined.shape) for part in found)
     return t, df, size
 
 

@@ -18,8 +18,8 @@ from abkit.bayes._difference import PairLaw, natural_scale, pair_law
 from abkit.bayes._effect import PosteriorEffect
 from abkit.bayes._intervals import OwnValue, shortest
 from abkit.bayes._law import Law
-from abkit.bayes._planned_end import predicted
 from abkit.bayes._losses import best_of, losses_of, pair_losses
+from abkit.bayes._planned_end import predicted
 from abkit.evidence import TestResult, tested
 from abkit.types import Alternative, Direction, Null, Relative, RelativeMethod
 

@@ -102,8 +102,8 @@ def log_factor_of_means(t: Any, df: Any, size: Any, *, scale: float = EFFECT_SCA
     y = np.arange(low, high, _STEP)
     step = max(1, _BLOCK // y.size)
     for start in range(0, t.size, step):
-        block = [array[start : start + step] for array in rows]
-        found[start : start + step] = _log_mixture(y, *block, side)
+        t_rows, df_rows, size_rows = (array[start : start + step] for array in rows)
+        found[start : start + step] = _log_mixture(y, t_rows, df_rows, size_rows, side)
     return found.reshape(t.shape)
 
 
