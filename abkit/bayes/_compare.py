@@ -52,6 +52,8 @@ def compare(  # noqa: PLR0913 - what a comparison depends on
     _check.choice("alternative", alternative, ALTERNATIVES)
     null = null if isinstance(null, Relative) else _check.number("null", null)
     names, variants, alone = _variants(control, treatment)
+    if sd is not None and (not isinstance(control, Moments) or hasattr(prior, "posterior")):
+        raise ValueError("`sd` is for Moments without a prior of the effect; leave it out.")
     if hasattr(prior, "posterior"):
         found = of_effects(variants, prior, scale)
     else:
@@ -134,4 +136,13 @@ def _variants(control: Any, treatment: Any) -> tuple[tuple[str, ...], tuple[Any,
     for name, value in named.items():
         if type(value) is not type(control):
             raise TypeError(f"`{name}` must be {type(control).__name__}, as the control is; got {_check.show(value)}.")
+    try:
+        np.broadcast_shapes(*(_shape(value) for value in (control, *named.values())))
+    except ValueError:
+        shapes = ", ".join(str(_shape(value)) for value in named.values())
+        raise ValueError(f"`treatment` must have shape {_shape(control)}, as the control has; got {shapes}.") from None
     return ("control", *named), (control, *named.values()), not isinstance(treatment, (Mapping, list, tuple))
+
+
+def _shape(statistics: Any) -> tuple[int, ...]:
+    return np.shape(statistics.events if isinstance(statistics, Events) else statistics.n)

@@ -17,7 +17,7 @@ from scipy.special import digamma, expit, polygamma
 from abkit._check import Float64Array
 from abkit.bayes._closed import Looks, closed
 from abkit.bayes._contour import log_odds
-from abkit.bayes._law import Law
+from abkit.bayes._law import ONE_SD, Law
 from abkit.bayes._sinc import student_difference
 from abkit.posterior._beta import Beta
 from abkit.posterior._gamma import Gamma
@@ -59,12 +59,17 @@ class PairLaw(Law):
 
     @cached_property
     def mean(self) -> Float64Array:
-        """Posterior mean."""
+        """Posterior mean; of a relative effect the median, as its mean does not exist."""
+        if self.scale == "relative":
+            return self.ppf(np.full(self.control.shape, 0.5))
         return np.asarray(_moments(self.treatment, self.scale)[0] - _moments(self.control, self.scale)[0])
 
     @cached_property
     def sd(self) -> Float64Array:
-        """Posterior standard deviation."""
+        """Posterior standard deviation; of a relative effect half the distance of the quantiles of one deviate."""
+        if self.scale == "relative":
+            low, high = self.ends(np.full(self.control.shape, ONE_SD))
+            return np.asarray((high - low) / 2)
         return np.asarray(np.sqrt(_moments(self.treatment, self.scale)[1] + _moments(self.control, self.scale)[1]))
 
     @property
@@ -206,12 +211,16 @@ def _panels(law: PairLaw, x: Float64Array) -> tuple[Float64Array, Any]:
     needed_c, needed_t = panels_within(c, points, dev_c), panels_within(t, at, dev_t)
     if scale == "relative":  # whose threshold may fall
         needed_t = np.concatenate([np.zeros_like(x), np.abs(np.diff(needed_t)).cumsum(axis=-1)], axis=-1)
-    needed = [needed_c, needed_t]
+    counts = [needed_c, needed_t]
     if abrupt:
-        needed.append(np.clip(there - _offset(t, x), -_DEEPEST, _DEEPEST) / _RATIO)
+        counts.append(np.clip(there - _offset(t, x), -_DEEPEST, _DEEPEST) / _RATIO)
     index = np.clip(np.arange(last + 1), first, final)
-    points, *needed = (np.take_along_axis(array, index, -1) for array in (points, *needed))
-    return laid(points, np.stack(needed)), upper
+    points, *counts = (np.take_along_axis(array, index, -1) for array in (points, *counts))
+    needed = np.stack(counts)
+    if scale != "relative":
+        return laid(points, needed), upper
+    halves = [laid(np.minimum(points, 0.0), needed), laid(np.maximum(points, 0.0), needed)]  # |C| has a kink
+    return np.concatenate(halves, axis=-1), upper
 
 
 def _abrupt(t: Any, scale: str, x: Float64Array) -> bool:

@@ -10,6 +10,8 @@ from scipy.special import ndtri
 
 from abkit._check import Float64Array
 
+#: The probability that a normal deviate is above 1.
+ONE_SD = 0.15865525393145707
 _STEPS = 200
 
 

@@ -14,10 +14,11 @@ from abkit._check import Float64Array
 from abkit.bayes._priors import BetaPrior, GammaPrior, MeanPrior, NormalInverseGammaPrior
 from abkit.posterior._beta import Beta
 from abkit.posterior._gamma import Gamma
-from abkit.posterior._normal import Normal, NormalInverseGamma
+from abkit.posterior._normal import Normal, NormalInverseGamma, Student
 from abkit.suffstats import CoMoments, Counts, Events
 
 BoolArray = npt.NDArray[np.bool_]
+_LEAST, _SURE, _MANY = 1e-10, 1e-7, 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,8 @@ def conjugate(variants: Sequence[Any], prior: Any, sd: float | None) -> Model:
         return _gamma_poisson(variants, _allowed(prior, GammaPrior, kind))
     if kind is CoMoments:
         return _ratio(variants, _allowed(prior, None, kind))
+    if isinstance(prior, MeanPrior) and sd is None:
+        raise ValueError("`sd` must be given with a MeanPrior: the standard deviation of the units; got None.")
     if sd is not None:
         return _known_spread(variants, _allowed(prior, MeanPrior, kind), _check.within("sd", sd, 0, np.inf))
     return _mean(variants, _allowed(prior, NormalInverseGammaPrior, kind))
@@ -98,7 +101,8 @@ def _allowed(prior: Any, wanted: type | None, kind: type) -> Any:
 
 
 def _stacked(variants: Sequence[Any], field: str) -> Float64Array:
-    return np.stack([np.asarray(getattr(variant, field), dtype=np.float64) for variant in variants])
+    arrays = [np.asarray(getattr(variant, field), dtype=np.float64) for variant in variants]
+    return np.stack(np.broadcast_arrays(*arrays))
 
 
 def _beta_binomial(variants: Sequence[Any], prior: BetaPrior) -> Model:
@@ -136,7 +140,12 @@ def _mean(variants: Sequence[Any], prior: NormalInverseGammaPrior | None) -> Mod
     few = n < 2
     undefined = few | (m2.sum(axis=0) == 0)
     n, m2 = np.where(few, 2.0, n), np.where(undefined, 1.0, m2)
-    arms = NormalInverseGamma(mean, n, n - 1, m2).marginal()
+    scale = np.sqrt(m2 / (n - 1) / n)
+    # a variant without variance has its mean for sure: beside the others its spread is nothing
+    sure = scale == 0
+    scale = np.maximum(scale, _LEAST * scale.max(axis=0))  # narrower ones are lost between floats
+    scale = np.where(sure, _SURE * np.where(sure, np.inf, scale).min(axis=0), scale)
+    arms = Student(mean, scale, np.where(sure, _MANY, n - 1))
     words = "flat on each mean and on the logarithm of its variance (the reference prior)"
     return Model("Student", arms, None, words, undefined, _why(few))
 

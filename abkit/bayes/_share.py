@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from abkit._check import Float64Array
-from abkit.bayes._law import Law
+from abkit.bayes._law import ONE_SD, Law
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +32,8 @@ class ShareLaw(Law):
     @cached_property
     def sd(self) -> Float64Array:
         """Half of the distance between the quantiles that are a standard deviation from a normal's mean."""
-        tail = np.full(self.start[0].shape, 0.15865525393145707)
-        return (self.isf(tail) - self.ppf(tail)) / 2
+        low, high = self.ends(np.full(self.start[0].shape, ONE_SD))
+        return np.asarray((high - low) / 2)
 
     @property
     def start(self) -> tuple[Float64Array, Float64Array]:
