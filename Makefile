@@ -50,13 +50,13 @@ lint: $(VENV)/.lint
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
 
-examples: $(VENV)/.test  ## every script runs, and every plan is read
+examples: $(VENV)/.engines  ## every script runs, and every plan is read
 	for script in examples/*.py examples/strategies/*.py; do $(BIN)/python -W error $$script > /dev/null || exit 1; done
 
-calibrate: $(VENV)/.test  ## slow: error rates and coverage by simulation, and their table in the docs
+calibrate: $(VENV)/.engines  ## slow: error rates and coverage by simulation, and their table in the docs
 	$(BIN)/python -m pytest -m calibration
 
-bench: $(VENV)/.bench  ## abkit beside hand-written SQL, tea-tasting, SciPy and statsmodels
+bench: $(VENV)/.bench  ## abkit beside its peers: hand-written SQL, tea-tasting, bayesian-testing, SciPy, statsmodels
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
