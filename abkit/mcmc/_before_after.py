@@ -16,10 +16,11 @@ from abkit.inference._resample import generator
 from abkit.mcmc._before_after_checks import check_changes, findings
 from abkit.mcmc._before_after_law import DrawsLaw, share_of
 from abkit.mcmc._before_after_model import PRIOR, changes_data, local_level_model, own_scale, straight
-from abkit.mcmc._fit import Compiled, Fit, compiled, sample_model
-from abkit.mcmc._local_level import Forecast, forecast, make_changes, waves
+from abkit.mcmc._fit import Compiled, Fit, add_groups, compiled, sample_model
+from abkit.mcmc._local_level import Changes, Forecast, forecast, make_changes, waves
 
 FEWEST_BEFORE, MOST_BEFORE = 20, 5_000
+DRAWS, PRIOR_DRAWS = 2_000, 500
 OBSERVATIONAL = "observational: whatever else changed at the switch is in the effect, and controls must not feel it"
 
 
@@ -133,7 +134,7 @@ def before_after(
         How many buckets a season has: 24 for hours of a day. Up to six sines and cosines then stand for its shape.
     **sampling
         `draws`, `tune`, `chains`, `cores`, `target_accept` and `progress` of the sampler, by default four chains of
-        1,000 draws after 1,000 of tuning.
+        2,000 draws after 1,000 of tuning: they are cheap, and a level that hardly moves takes many.
 
     Returns
     -------
@@ -175,13 +176,44 @@ def before_after(
     seen = np.isfinite(values)
     past, after = seen & (times < place), seen & (times >= place)
     changes = make_changes(times[past], values[past], explained[past])
-    fit = sample_model(_ready(explained.shape[1]).with_data(**changes_data(changes)), rng=source, **sampling)
+    ready = _ready(explained.shape[1]).with_data(**changes_data(changes))
+    fit = sample_model(ready, rng=source, **{"draws": DRAWS, **sampling})
     noise, level, slopes = _flat(fit.data["posterior"], explained.shape[1])
     own = own_scale(changes, noise, level, slopes)
     ahead = forecast((times[past], values[past], explained[past]), times[after], explained[after], own)
     checks = check_changes(changes, noise, level, straight(changes, slopes), source)
-    since = times[after] - place
-    return BeforeAfterFit(fit.data, fit.diagnostics, values[after], since, ahead, ahead.paths(source), checks)
+    since, paths = times[after] - place, ahead.paths(source)
+    data = _with_groups(fit.data, paths, since, values[after], changes, source)
+    return BeforeAfterFit(data, fit.diagnostics, values[after], since, ahead, paths, checks)
+
+
+def _with_groups(
+    data: Any,
+    paths: Float64Array,
+    since: Float64Array,
+    observed: Float64Array,
+    changes: Changes,
+    rng: np.random.Generator,
+) -> Any:
+    """ArviZ data with the forecast, what was seen, and the prior with the changes that it predicts."""
+    import xarray as xr
+
+    def labelled(values: Float64Array, *dims: str) -> Any:
+        coords = {"bucket": since} if "bucket" in dims else {}
+        return xr.DataArray(values, dims=dims, coords=coords)
+
+    noise, level = np.abs(rng.standard_normal((2, 1, PRIOR_DRAWS)))
+    slopes = rng.standard_normal((1, PRIOR_DRAWS, changes.units.size))
+    sds = np.sqrt(level[..., None] ** 2 + noise[..., None] ** 2 * changes.eigenvalues)
+    before = slopes @ changes.regressors.T + sds * rng.standard_normal(sds.shape)
+    chains = np.asarray(data["posterior"]["noise"].values).shape[0]
+    groups = {
+        "predictions": {"series": labelled(paths.reshape(chains, -1, since.size), "chain", "draw", "bucket")},
+        "predictions_constant_data": {"observed": labelled(observed, "bucket")},
+        "prior": {"noise": labelled(noise, "chain", "draw"), "level": labelled(level, "chain", "draw")},
+        "prior_predictive": {"changes": labelled(before, "chain", "draw", "changes_dim_0")},
+    }
+    return add_groups(data, groups)
 
 
 def _checked(

@@ -13,7 +13,7 @@ from abkit._check import Float64Array
 from abkit.evidence import TestResult, tested
 from abkit.inference._resample import generator
 from abkit.mcmc._draws import DrawsEffect
-from abkit.mcmc._fit import Compiled, Fit, compiled, sample_model
+from abkit.mcmc._fit import Compiled, Fit, add_groups, compiled, sample_model
 from abkit.mcmc._revenue_checks import Posterior, Predicted, failures, lognormal_checks, pareto_checks
 from abkit.mcmc._revenue_data import Spend, Tail, make_spend, make_tails
 from abkit.mcmc._revenue_models import (
@@ -24,6 +24,7 @@ from abkit.mcmc._revenue_models import (
     lognormal_model,
     pareto_data,
     pareto_model,
+    prior_draws,
 )
 
 TailModel = Literal["lognormal", "pareto"]
@@ -32,6 +33,7 @@ PARTS = ("mean", "share", "spend")
 _NAMES = {"mean": "revenue of a unit", "share": "share of payers", "spend": "revenue of a payer"}
 #: Standard errors between the model's mean and the sample's from which on the result says so.
 FAR = 3.3
+PRIOR_DRAWS = 1000
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -191,7 +193,27 @@ def revenue(
     draws = _flat(fit.data["posterior"])
     checks = _checked(spends, tails, draws, source)
     means = spends[0].mean, spends[1].mean
-    return RevenueFit(fit.data, fit.diagnostics, tail, tuple(checks), means, (spends[0].stderr, spends[1].stderr))
+    data = _with_groups(fit.data, given, source)
+    return RevenueFit(data, fit.diagnostics, tail, tuple(checks), means, (spends[0].stderr, spends[1].stderr))
+
+
+def _with_groups(data: Any, given: dict[str, Any], rng: np.random.Generator) -> Any:
+    """ArviZ data with the prior, and with the payers that prior and posterior predict."""
+    import xarray as xr
+
+    def labelled(values: Float64Array) -> Any:
+        dims = "chain", "draw", "variant"
+        coords = dict(zip(dims, (np.arange(values.shape[0]), np.arange(values.shape[1]), list(VARIANTS)), strict=True))
+        return xr.DataArray(values, dims=dims, coords=coords)
+
+    before = prior_draws(given, PRIOR_DRAWS, rng)
+    share = np.asarray(data["posterior"]["share"].values)
+    groups = {
+        "prior_predictive": {"payers": labelled(before.pop("payers"))},
+        "prior": {name: labelled(values) for name, values in before.items()},
+        "posterior_predictive": {"payers": labelled(rng.binomial(given["units"], share).astype(np.float64))},
+    }
+    return add_groups(data, groups)
 
 
 def _checked(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from abkit._check import Float64Array
 from abkit.mcmc._revenue_data import Spend, Tail
@@ -114,6 +115,23 @@ def pareto_random(index: Float64Array, scale: Float64Array, rng: Any = None, siz
 def pareto_quantile(exponential: Float64Array, index: Float64Array, scale: Float64Array) -> Float64Array:
     """The value of a generalised Pareto that minus the log of its survival is `exponential` at."""
     return np.asarray(scale * np.expm1(index * exponential) / index, dtype=np.float64)
+
+
+def prior_draws(data: Mapping[str, Any], count: int, rng: np.random.Generator) -> dict[str, Float64Array]:
+    """Draws of the prior of what both models speak of, and the payers that it predicts, shape (1, count, 2)."""
+    shape = (1, count, 2)
+    share = rng.uniform(size=shape)
+    if "threshold" in data:
+        low, high = TAIL_INDEX
+        large, below = rng.uniform(size=shape), rng.uniform(size=shape)
+        index = low + (high - low) * rng.beta(2, 3, shape)
+        scale = data["centre"] * rng.lognormal(size=shape)
+        spend = data["threshold"] * ((1 - large) * below + large * (1 + scale / (1 - index)))
+    else:  # a half-normal, cut: the quantile function at uniform probabilities below that of the cut
+        spread = 2 * ndtri((1 + rng.uniform(size=shape) * (2 * ndtr(LARGEST_SPREAD / 2) - 1)) / 2)
+        spend = np.exp(rng.normal(data["centre"], 2.0, shape) + spread**2 / 2)
+    payers = rng.binomial(data["units"], share).astype(np.float64)
+    return {"share": share, "spend": spend, "mean": share * spend, "payers": payers}
 
 
 def _share(pm: Any, given: Mapping[str, Any]) -> Any:

@@ -135,6 +135,30 @@ def models() -> dict[str, tuple[Callable[[Any], Any], Callable[[np.random.Genera
     }
 
 
+def hierarchical_ranks(df: float, simulations: int, seed: int) -> tuple[dict[str, list[float]], int]:
+    """The same of `hierarchical` as it is called: eight effects, of which one is ranked."""
+    import abkit as ab
+
+    rng = np.random.default_rng(seed)
+    prior = ab.bayes.HierarchicalPrior(mean=0.1, sd=1.0, spread=0.5)
+    found: dict[str, list[float]] = {"mean": [], "sd of effects": [], "first effect": []}
+    diverged = 0
+    for _ in range(simulations):
+        mu, tau = (float(value[0]) for value in prior.sample(rng, 1))
+        about = rng.standard_normal(8) if np.isinf(df) else rng.standard_t(df, 8)
+        effects, stderrs = mu + tau * about, rng.uniform(0.1, 1.0, 8)
+        estimates = rng.normal(effects, stderrs)
+        fit = ab.bayes.hierarchical(
+            estimates, stderrs, rng=rng, prior=prior, df=df, draws=DRAWS, tune=TUNE, chains=CHAINS, progress=False
+        )
+        diverged += fit.diagnostics.divergences > 0
+        draws = _draws(fit.data["posterior"])
+        pairs = {"mean": (mu, draws["mu"]), "sd of effects": (tau, draws["tau"])}
+        for key, pair in (pairs | {"first effect": (float(effects[0]), draws["effect"][:, 0])}).items():
+            found[key].append(_place(pair, rng))
+    return found, diverged
+
+
 def ranks_of(name: str, simulations: int, seed: int) -> tuple[dict[str, list[float]], int]:
     """The truth's place among its draws, between 0 and 1, in each simulation, and how often a chain diverged."""
     from abkit.mcmc._fit import compiled, sample_model
@@ -200,8 +224,10 @@ number of simulations in which a chain had a divergence, which would be refused 
 
 def test_the_truth_has_a_uniform_rank() -> None:
     table, pvalues = [], []
-    for seed, name in enumerate(models()):
-        found, diverged = ranks_of(name, SIMULATIONS, 1_000_000 * (seed + 1))
+    runs = {name: ranks_of(name, SIMULATIONS, 1_000_000 * seed) for seed, name in enumerate(models(), 1)}
+    runs["hierarchical, normal effects"] = hierarchical_ranks(np.inf, SIMULATIONS // 2, 4)
+    runs["hierarchical, Student effects"] = hierarchical_ranks(4.0, SIMULATIONS // 2, 5)
+    for name, (found, diverged) in runs.items():
         table += rows(name, found, diverged)
         pvalues += [uniformity(places)[1] for places in found.values()]
     write_section("mcmc", "\n".join([HEAD, *table]))

@@ -15,7 +15,7 @@ from abkit.mcmc._before_after_checks import check_changes, findings
 from abkit.mcmc._before_after_law import DrawsLaw, share_of
 from abkit.mcmc._local_level import Changes, Draws, Forecast, forecast, make_changes, waves
 
-FEW = {"draws": 600, "tune": 400, "chains": 2, "progress": False}
+QUIET = {"progress": False}
 NOISE, LEVEL, SLOPE = 0.9, 0.4, 0.6
 
 
@@ -157,7 +157,7 @@ def test_a_known_effect_is_recovered_and_none_is_none() -> None:
     covered = []
     for effect, seed in ((3.0, 1), (0.0, 2), (-3.0, 3), (0.0, 4)):
         series, controls = series_with(effect, seed)
-        fit = ab.bayes.before_after(series, 200, controls=controls, rng=np.random.default_rng(seed), **FEW)
+        fit = ab.bayes.before_after(series, 200, controls=controls, rng=np.random.default_rng(seed), **QUIET)
         assert fit.ok, fit.problems
         result = fit.test()
         covered.append(result.interval(0.95).contains(effect))
@@ -171,6 +171,8 @@ def test_a_known_effect_is_recovered_and_none_is_none() -> None:
     assert low < total < high
     bands = fit.bands(0.9)
     assert bands.shape == (3, 39)
+    assert fit.data["predictions"]["series"].shape == (4, 2000, 39)
+    assert fit.data["prior_predictive"]["changes"].shape[2] == 197
     assert bands[0].mean() == pytest.approx(result.estimate, abs=0.1)
     last = fit.bands(0.95, cumulative=True)[:, -1]
     np.testing.assert_allclose(last, [total, low, high], atol=6)
@@ -184,15 +186,16 @@ def test_a_known_effect_is_recovered_and_none_is_none() -> None:
 def test_an_unknown_season_yields_nothing_and_a_known_one_is_taken_off() -> None:
     import abkit as ab
 
-    rng = np.random.default_rng(9)
-    hours = np.arange(264)
-    series = 50 + 8 * np.sin(2 * np.pi * hours / 24) + 3 * np.cos(4 * np.pi * hours / 24) + rng.normal(size=264)
+    rng = np.random.default_rng(9)  # three buckets of eight hours a day: as many waves as there are controls above
+    shifts = np.arange(264)
+    series = 50 + 4 * np.sin(2 * np.pi * shifts / 3) + rng.normal(size=264)
     series[250:] += 2.0
-    blind = ab.bayes.before_after(series, 250, rng=rng, **FEW)
+    blind = ab.bayes.before_after(series, 250, controls=rng.normal(size=(2, 264)), rng=rng, **QUIET)
+    assert blind.diagnostics.problems == ()
     assert not blind.ok
     with pytest.raises(DataError, match="has a wave"):
         blind.test()
-    fit = ab.bayes.before_after(series, 250, season=24, rng=rng, **FEW)
+    fit = ab.bayes.before_after(series, 250, season=3, rng=rng, **QUIET)
     assert fit.ok, fit.problems
     assert fit.test().interval(0.99).contains(2.0)
     assert fit.test().pvalue < 0.05

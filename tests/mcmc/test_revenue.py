@@ -115,6 +115,8 @@ def test_lognormal_spend_is_recovered_and_agrees_with_its_closed_form() -> None:
     drawn = fit.draws("spend", variant="control")
     assert drawn.mean() == pytest.approx(direct.mean(), rel=0.01)
     assert drawn.std() == pytest.approx(direct.std(), rel=0.15)
+    assert fit.data["prior"]["mean"].shape == (1, 1000, 2)
+    assert fit.data["posterior_predictive"]["payers"].shape == (2, 600, 2)
     again = ab.bayes.revenue(control, treatment, rng=np.random.default_rng(1), **FEW)
     assert again.test().estimate == result.estimate
 
