@@ -9,7 +9,7 @@ import numpy as np
 
 from abkit import _check
 from abkit.bayes._comparison import Comparison
-from abkit.bayes._difference import natural_scale, pair_law
+from abkit.bayes._difference import centre, natural_scale, pair_law
 from abkit.bayes._law import Law
 from abkit.bayes._models import Model, conjugate, normal_estimates, on_scale
 from abkit.bayes._prior_law import ContrastLaw, EffectLaw
@@ -87,7 +87,7 @@ def of_variants(model: Model, scale: Scale) -> dict[str, Any]:
         "arms": arms,
         "law": share if scale == "relative" else pair_law(arms, scale),
         "share": share,
-        "means": np.asarray(arms.mean),
+        "means": centre(arms),
         "lost": model.undefined,
         "undefined": model.undefined[1:] | model.undefined[:1],
         "why": model.reason,

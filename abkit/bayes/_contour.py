@@ -21,6 +21,8 @@ _DIGITS = 37.0
 #: From so large a count on, its part of the exponent is a power series.
 _LARGE = 300.0
 _ORDER = 24
+#: From so large a count on, Stirling's formula has all its digits.
+_STIRLING = 8.0
 _SIGNS = np.array([1.0, 1.0, -1.0, -1.0])
 _STRETCHES = np.array([1.0, 1.1, 1.25, 1.45, 1.7, 2.0, 2.5, 3.2, 4.2, 6.0, 9.0, 14.0, 25.0])
 _MOST = 512
@@ -92,16 +94,34 @@ def _inverted(
     real, imaginary = _series(z, x, large, t)
     exponent = real + 1j * imaginary
     for k in range(4):
-        rows = np.flatnonzero(~large[k])
-        if rows.size:
-            own = z[k, rows]
-            exponent[rows] += loggamma(own[:, None] + 1j * _SIGNS[k] * t[rows]) - gammaln(own)[:, None]
+        few = ~large[k] & (z[k] < _STIRLING)
+        for rows, of in ((np.flatnonzero(few), _direct), (np.flatnonzero(~large[k] & ~few), _stirling)):
+            if rows.size:
+                exponent[rows] += of(z[k, rows, None], _SIGNS[k] * t[rows])
     values = np.exp(exponent + _at_line(counts, x, line)[:, None])
     values[:, 0] /= 2
     density = step / np.pi * values.real.sum(axis=1)
     tail = step / np.pi * (values / (line[:, None] + 1j * t)).real.sum(axis=1)
     between = line * (2 * np.pi / step)
     return tail - np.where(between < 50, 1 / np.expm1(between), 0.0), density
+
+
+def _direct(z: Float64Array, t: Float64Array) -> Any:
+    """The logarithm of gamma(z + i t) / gamma(z)."""
+    return loggamma(z + 1j * t) - gammaln(z)
+
+
+def _stirling(z: Float64Array, t: Float64Array) -> Any:
+    """The same by Stirling's formula, which is ten times as fast, without the difference of large logarithms."""
+    angle, half = np.arctan(t / z), 0.5 * np.log1p((t / z) ** 2)
+    real = (z - 0.5) * half - t * angle
+    imaginary = (z - 0.5) * angle + t * (half + np.log(z) - 1)
+    inverse = 1 / (z + 1j * t)
+    square = inverse * inverse
+    series = np.zeros_like(square)
+    for term in (-3617 / 122400, 1 / 156, -691 / 360360, 1 / 1188, -1 / 1680, 1 / 1260, -1 / 360, 1 / 12):
+        series = series * square + term
+    return real + 1j * imaginary + (series * inverse - stirling(z))
 
 
 def _series(z: Float64Array, x: Float64Array, large: Any, t: Float64Array) -> tuple[Float64Array, Float64Array]:

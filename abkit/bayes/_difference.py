@@ -34,6 +34,8 @@ _BLOCK = 1000
 _FEW = 30.0
 #: ... by this much each, on a scale of logarithms, as far as floats can tell values apart.
 _RATIO, _DEEPEST = 1.5, 37.0
+#: With fewer degrees of freedom Student's tails are heavy: the next mark is further out by a factor of exp(1).
+_HEAVY, _WIDENING = 200.0, 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +61,7 @@ class PairLaw(Law):
 
     @cached_property
     def mean(self) -> Float64Array:
-        """Posterior mean; of a relative effect the median, as its mean does not exist."""
+        """Posterior mean; the median of a relative effect, and of means that have none."""
         if self.scale == "relative":
             return self.ppf(np.full(self.control.shape, 0.5))
         return np.asarray(_moments(self.treatment, self.scale)[0] - _moments(self.control, self.scale)[0])
@@ -136,8 +138,19 @@ class PairLaw(Law):
     def marks(self) -> tuple[Float64Array, Float64Array]:
         """Points all over both posteriors, from one far tail to the other."""
         with np.errstate(all="ignore"):
-            c, t = (np.asarray(p.reached(_ROOTS)) for p in self.columns)
+            c, t = (_marked(p) for p in self.columns)
         return c, t
+
+
+def _marked(p: Any) -> Float64Array:
+    marks = np.asarray(p.reached(_ROOTS))
+    if not isinstance(p, Student) or p.df.min() > _HEAVY:
+        return marks
+    # panels lie evenly between two marks, but in a heavy tail they must widen with the distance
+    root = p.scale * np.sqrt(p.df)
+    furthest = np.arcsinh((marks[:, -1:] - p.location) / root)
+    steps = int(np.ceil(furthest.max() / _WIDENING))
+    return np.asarray(p.location + root * np.sinh(furthest * (np.arange(-steps, steps + 1) / steps)))
 
 
 def _integrals(law: PairLaw, x: Float64Array) -> Looks:
@@ -204,6 +217,8 @@ def _panels(law: PairLaw, x: Float64Array) -> tuple[Float64Array, Any]:
     up, down = -dev_c - np.where(above, dev_t, 0.0), -dev_c - np.where(above, 0.0, dev_t)
     upper = up.max(axis=-1, keepdims=True) < down.max(axis=-1, keepdims=True)
     product = np.where(upper, up, down)
+    if isinstance(c, Student):  # in heavy tails what a panel holds is not as little as its density
+        product = product + np.log(np.hypot(1.0, (points - c.location) / c.scale))
     kept = product > product.max(axis=-1, keepdims=True) - _NATS
     last = points.shape[1] - 1
     first = np.maximum(kept.argmax(axis=-1) - 1, 0)[:, None]
@@ -281,7 +296,12 @@ def _moments(p: Any, scale: str) -> tuple[Any, Any]:
         return digamma(p.a) - digamma(p.a + p.b), polygamma(1, p.a) - polygamma(1, p.a + p.b)
     if scale == "log ratio":
         return digamma(p.k) - np.log(p.rate), polygamma(1, p.k)
-    return p.mean, variance(p)
+    return centre(p), variance(p)
+
+
+def centre(p: Any) -> Float64Array:
+    """Posterior mean; of Student's the centre, also where there are too few degrees of freedom for a mean."""
+    return np.asarray(p.location if isinstance(p, Student) else p.mean)
 
 
 def variance(p: Any) -> Any:

@@ -73,7 +73,9 @@ def test_two_normals_hold_their_digits_down_to_1e_300(apart):
     assert pair_losses(law)[1][0] == pytest.approx(loss, rel=1e-9)
 
 
-@pytest.mark.parametrize("parameters", [((17.5, 1200.5), (30.5, 1300.0)), ((0.5, 1.0), (400.0, 3.0)), ((3.0, 9e5), (9.0, 1e4))])
+@pytest.mark.parametrize(
+    "parameters", [((17.5, 1200.5), (30.5, 1300.0)), ((0.5, 1.0), (400.0, 3.0)), ((3.0, 9e5), (9.0, 1e4))]
+)
 def test_the_ratio_of_two_gammas_is_that_of_the_panels(parameters):
     law = PairLaw(*(one("gamma", p) for p in parameters), "log ratio")
     for x in (-1.0, 0.0, 0.5, 4.0):
@@ -95,7 +97,9 @@ def test_no_observations_are_two_uniforms():
     for x in (0.0, 0.1, 0.5, 0.999):
         assert law.sf(np.array([x]))[0] == pytest.approx((1 - x) ** 2 / 2, rel=1e-11)
         assert law.pdf(np.array([-x]))[0] == pytest.approx(1 - x, rel=1e-11)
-    np.testing.assert_allclose(np.ravel(pair_losses(PairLaw(law.control, law.treatment, "log odds"))), 1 / 6, rtol=1e-12)
+    np.testing.assert_allclose(
+        np.ravel(pair_losses(PairLaw(law.control, law.treatment, "log odds"))), 1 / 6, rtol=1e-12
+    )
     assert law.mean[0] == 0
     assert law.sd[0] == pytest.approx(6**-0.5)
 
