@@ -9,7 +9,8 @@ from abkit.evidence import TestResult
 from abkit.report import Report
 from abkit.sequential import Bayesian
 from abkit.sequential._belief import loss_of, probability_of
-from abkit.types import Null
+from abkit.sequential._counts_posterior import CountsEffect
+from abkit.types import Null, Relative
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,26 @@ class Belief:
 def belief_of(monitor: Bayesian, test: TestResult, null: Null, sign: float, *, by_loss: bool) -> Belief:
     """What is believed of a test's effect against a null; `sign` is 1 where larger values are better."""
     better, worse = (probability_of(test.effect, null, way) for way in (sign, -sign))
-    losses = loss_of(test.effect, null, sign), loss_of(test.effect, null, -sign)
+    losses = _losses(test, null, sign)
     return Belief(better, worse, *losses, monitor.limit(test.effect) if by_loss else None)
+
+
+def _losses(test: TestResult, null: Null, sign: float) -> tuple[float, float]:
+    """Of a promotion, and of going without: the smaller one by itself, the other by the distance from the null."""
+    gap = test.estimate - (null.value * abs(test.control) if isinstance(null, Relative) else null)
+    if sign * gap > 0:
+        smaller = loss_of(test.effect, null, sign)
+        return smaller, smaller + abs(gap)
+    smaller = loss_of(test.effect, null, -sign)
+    return smaller + abs(gap), smaller
 
 
 def shown(report: Report, test: TestResult, null: Null, way: float, alpha: float, *, by_loss: bool) -> bool:
     """Whether a test shows a change this way: its p-value is below alpha, or the posterior is as the plan demands."""
     if not test.statistic * way > 0:
         return False
+    if isinstance(test.effect, CountsEffect) and not test.effect.observed_beyond(null, way):
+        return False  # no unit says so, only the prior
     monitor = report.experiment.monitor
     if by_loss and isinstance(monitor, Bayesian) and monitor.loss is not None:
         return monitor.passes(test, null, way, alpha)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,9 +18,39 @@ if TYPE_CHECKING:
     from abkit.suffstats import Counts
 
 
+#: With fewer events the uniform prior weighs more than a tenth of them.
+FEW = 10
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CountsEffect(PosteriorEffect):
-    """The posterior of a difference of proportions, and what is lost by either verdict."""
+    """The posterior of a difference of proportions, what is lost by either verdict, and what the prior adds.
+
+    `fewest` is the smallest number of events, or of units without one, in a variant, and `observed` are both rates.
+    """
+
+    fewest: int = FEW
+    observed: tuple[float, float] | None = None
+
+    @property
+    def caution(self) -> str | None:  # type: ignore[override]
+        """Where the prior is worth as much as what was seen."""
+        if self.fewest >= FEW:
+            return None
+        rarer = f"{self.fewest or 'no'} unit{'s' * (self.fewest != 1)} of the rarer kind"
+        return (
+            f"a variant has {rarer}; the uniform prior, which adds one of each kind to each variant, has a share in "
+            "the posterior, and in variants of unequal size makes events look more frequent in the smaller one; a "
+            "verdict therefore also asks that the rates as they were seen differ its way"
+        )
+
+    def observed_beyond(self, null: Null, way: float) -> bool:
+        """Whether the rates as they were seen differ this way from a null: else the prior alone has made them."""
+        if self.observed is None:
+            return True
+        control, treatment = self.observed
+        bar = (1 + null.value) * control if isinstance(null, Relative) else control + null
+        return way * (treatment - bar) > 0
 
     def expected_loss(self, null: Null, way: float) -> float:
         """E max(null - D, 0), or E max(D - null, 0) where `way` is -1.
@@ -29,7 +60,7 @@ class CountsEffect(PosteriorEffect):
         """
         both: Any = self.law
         c, t = both.control, both.treatment
-        pairs = (_effect(c, t), _effect(_more(c), t), _effect(c, _more(t)))
+        pairs = (self, _effect(_more(c), t), _effect(c, _more(t)))
         plain, of_c, of_t = (pair.pvalue(null, "greater" if way > 0 else "less") for pair in pairs)
         if isinstance(null, Relative):
             gap = (1 + null.value) * self.control * of_c - self.treatment * of_t
@@ -37,10 +68,22 @@ class CountsEffect(PosteriorEffect):
             gap = self.control * of_c + null * plain - self.treatment * of_t
         return max(way * gap, 0.0)
 
+    def _tails(self, null: Null) -> tuple[float, float]:
+        return _known_tails(self, null)
+
+
+@lru_cache(maxsize=64)
+def _known_tails(effect: CountsEffect, null: Null) -> tuple[float, float]:
+    """Asked for several times in a decision, and an integral each."""
+    return PosteriorEffect._tails(effect, null)  # noqa: SLF001
+
 
 def posterior_of_counts(control: Counts, treatment: Counts) -> CountsEffect:
     """Treatment minus control, each with a uniform prior."""
-    return _effect(*(_uniform(counts) for counts in (control, treatment)))
+    both = (control, treatment)
+    fewest = min(min(int(counts.successes), int(counts.n - counts.successes)) for counts in both)
+    rate_c, rate_t = (int(counts.successes) / int(counts.n) for counts in both)
+    return replace(_effect(*(_uniform(counts) for counts in both)), fewest=fewest, observed=(rate_c, rate_t))
 
 
 def _uniform(counts: Counts) -> Beta:

@@ -265,7 +265,28 @@ def test_counts_are_judged_by_the_exact_posterior() -> None:
     report = ab.Experiment.from_dict({**PLAN, "metrics": metrics}).analyze(of)
     assert report.results[0].test is not None
     assert report.results[0].test.validity == "posterior"
-    assert report.results[0].test.caution is None
+    assert "a variant has 3 units of the rarer kind; the uniform prior" in str(report.results[0].test.caution)
+    many = {"old": {"bought": ab.Counts(40, 10)}, "new": {"bought": ab.Counts(41, 31)}}
+    assert ab.Experiment.from_dict({**PLAN, "metrics": metrics}).analyze(many).results[0].test.caution is None
+
+
+@pytest.mark.parametrize(
+    ("monitor", "role"),
+    [
+        ("bayesian", {}),
+        ({"kind": "bayesian", "loss": {"relative": 100}}, {}),
+        ("bayesian", {"role": "guardrail", "margin": 1e-9}),
+    ],
+)
+def test_the_prior_of_counts_gives_no_verdict_against_what_was_seen(monitor: Any, role: dict[str, Any]) -> None:
+    """One unit in a thousand is treated: a uniform prior says of it 1 event in 10,000 units, and none was seen."""
+    of = {"old": {"bought": ab.Counts(9_990_000, 5)}, "new": {"bought": ab.Counts(10_000, 0)}}
+    share = {"allocation": {"old": 99.9, "new": 0.1}}
+    for direction in ("increase", "decrease"):
+        metrics = {"bought": {**BOTH["bought"], "direction": direction, **role}}
+        decision = decided(monitor, of, metrics=metrics, **share)
+        assert decision.verdict == "continue", decision
+        assert any("a variant has no units of the rarer kind" in note for note in decision.notes)
 
 
 def damages() -> list[tuple[str, Any]]:
