@@ -14,7 +14,7 @@ from abkit.bayes._effect_priors import MixturePrior, NormalPrior, StudentPrior
 from abkit.errors import PlanError
 from abkit.evidence import Effect, Sample, TestResult
 from abkit.sequential._belief import loss_of, unit_loss
-from abkit.sequential._counts_posterior import posterior_of_counts
+from abkit.sequential._counts_posterior import few_of, fewest, posterior_of_counts
 from abkit.sequential._design import Design
 from abkit.sequential._look import Look
 from abkit.sequential._posterior import Believed, Credible, Prior, near_normal, updated
@@ -174,9 +174,8 @@ class Bayesian:
             return f"{method}, flat prior", Believed(effect, Credible(), effect)
         means = effect if sample.counts is None else near_normal(effect, sample.counts)
         posterior = updated(means, self.prior, relative=self.prior_scale == "relative")
-        few = f"the variance is taken for known, although it has {effect.df:.3g} degrees of freedom only"
-        caution = few if effect.df < FEWEST else None
-        return f"{method}, {type(self.prior).__name__}", Believed(posterior, Credible(caution), effect)
+        of = method if sample.counts is None else "normal posteriors of two proportions"
+        return f"{of}, {type(self.prior).__name__}", Believed(posterior, Credible(_caution(effect, sample)), effect)
 
     def passes(self, test: TestResult, null: Null, way: float, alpha: float) -> bool:
         """Whether a success metric's test shows a change this way, which it lies in, by its loss (and probability)."""
@@ -225,7 +224,7 @@ class Bayesian:
 
     def demands(self) -> str:
         """What is asked of the posterior."""
-        probable = f"probability above {self.asked:g}"
+        probable = f"probability above {self.asked:.10g}"
         if self.loss is None:
             return probable
         limit = f"{self.loss.value:.4g} of the control" if isinstance(self.loss, Relative) else f"{self.loss:g}"
@@ -297,6 +296,15 @@ class Bayesian:
         other, loss = _other_side(self.prior, deviate * stderr, stderr, way)
         asked = 0.5 if self.probability is None else 1 - self.probability
         return max(_log_ratio(other, asked), _log_ratio(loss, self._limit))
+
+
+def _caution(effect: Effect, sample: Sample) -> str | None:
+    """Where a normal likelihood with a known variance is rough."""
+    if sample.counts is None:
+        known = f"the variance is taken for known, although it has {effect.df:.3g} degrees of freedom only"
+        return known if effect.df < FEWEST else None
+    few = few_of(fewest(sample.counts))
+    return few and f"{few}, too few for the posterior to be near to the normal one that a prior of the effect asks for"
 
 
 def _log_ratio(size: float, limit: float) -> float:

@@ -26,8 +26,7 @@ def loss_of(effect: Effect, null: Null, way: float) -> float:
         return float(within.expected_loss(null, way))
     z = effect.statistic(null)
     gap = effect.estimate - (null.value * abs(effect.control) if isinstance(null, Relative) else null)
-    scale = abs(gap / z) if z and math.isfinite(z) else effect.stderr
-    return scale * unit_loss(way * z, within.df)
+    return loss_at(way * gap, way * z, effect.stderr, within.df)
 
 
 def probability_of(effect: Effect, null: Null, way: float) -> float:
@@ -37,6 +36,13 @@ def probability_of(effect: Effect, null: Null, way: float) -> float:
         return 1 - other
     within: Any = getattr(effect, "effect", effect)
     return beyond - (within.atom(null) if hasattr(within, "atom") else 0.0)
+
+
+def loss_at(gap: float, z: float, stderr: float, df: float) -> float:
+    """What is lost where the effect lies so far, and so many standard errors, on the right side."""
+    if math.isinf(z):
+        return max(-gap, 0.0)
+    return (abs(gap / z) if z else stderr) * unit_loss(z, df)
 
 
 def unit_loss(z: float, df: float) -> float:

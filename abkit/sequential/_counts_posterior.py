@@ -35,13 +35,11 @@ class CountsEffect(PosteriorEffect):
     @property
     def caution(self) -> str | None:  # type: ignore[override]
         """Where the prior is worth as much as what was seen."""
-        if self.fewest >= FEW:
-            return None
-        rarer = f"{self.fewest or 'no'} unit{'s' * (self.fewest != 1)} of the rarer kind"
-        return (
-            f"a variant has {rarer}; the uniform prior, which adds one of each kind to each variant, has a share in "
-            "the posterior, and in variants of unequal size makes events look more frequent in the smaller one; a "
-            "verdict therefore also asks that the rates as they were seen differ its way"
+        few = few_of(self.fewest)
+        return few and (
+            f"{few}; the uniform prior, which adds one of each kind to each variant, has a share in the posterior, and "
+            "in variants of unequal size makes events look more frequent in the smaller one; a verdict therefore also "
+            "asks that the rates as they were seen differ its way"
         )
 
     def observed_beyond(self, null: Null, way: float) -> bool:
@@ -81,9 +79,20 @@ def _known_tails(effect: CountsEffect, null: Null) -> tuple[float, float]:
 def posterior_of_counts(control: Counts, treatment: Counts) -> CountsEffect:
     """Treatment minus control, each with a uniform prior."""
     both = (control, treatment)
-    fewest = min(min(int(counts.successes), int(counts.n - counts.successes)) for counts in both)
     rate_c, rate_t = (int(counts.successes) / int(counts.n) for counts in both)
-    return replace(_effect(*(_uniform(counts) for counts in both)), fewest=fewest, observed=(rate_c, rate_t))
+    return replace(_effect(*(_uniform(counts) for counts in both)), fewest=fewest(both), observed=(rate_c, rate_t))
+
+
+def fewest(both: tuple[Counts, Counts]) -> int:
+    """The smallest number of units of one kind in a variant."""
+    return min(min(int(counts.successes), int(counts.n - counts.successes)) for counts in both)
+
+
+def few_of(units: int) -> str | None:
+    """That there are few units of the rarer kind, where that is so."""
+    if units >= FEW:
+        return None
+    return f"a variant has {units or 'no'} unit{'s' * (units != 1)} of the rarer kind"
 
 
 def _uniform(counts: Counts) -> Beta:

@@ -11,7 +11,7 @@ from scipy.special import ndtri
 
 from abkit._sets import ConfidenceSet, Interval, WholeLine, sided, tail_of
 from abkit.evidence import BaseEffect
-from abkit.sequential._belief import unit_loss
+from abkit.sequential._belief import loss_at
 from abkit.types import Alternative, Null, Relative, RelativeMethod
 
 _HALVINGS = 200
@@ -147,7 +147,5 @@ def _place(atom: float | None, null: Null) -> float | None:
 def _loss(part: Any, atom: float | None, null: Null, way: float) -> float:
     if atom is not None and (not isinstance(null, Relative) or null.value == 0):
         return max(way * ((0.0 if isinstance(null, Relative) else null) - atom), 0.0)
-    z = float(part.statistic(null))
     gap = part.estimate - (null.value * abs(part.control) if isinstance(null, Relative) else null)
-    scale = float(abs(gap / z) if z else part.stderr)
-    return scale * unit_loss(way * z, math.inf)
+    return loss_at(way * gap, way * float(part.statistic(null)), part.stderr, math.inf)
