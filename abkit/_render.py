@@ -25,6 +25,8 @@ HEADER = (
     "{level:.0%} interval",
 )
 
+COMPARED = "segments compared"
+
 
 def report_text(report: Report) -> str:
     """The scorecard: variants, results, segments, checks, and what was left out."""
@@ -33,7 +35,7 @@ def report_text(report: Report) -> str:
     lines += _table(report, report.results)
     if report.segments:
         lines += ["", "segments", *_table(report, report.segments)]
-        lines += ["", "segments compared", *(f"  {found.message}" for found in report.compare_segments())]
+        lines += ["", compared(report), *(f"  {found.message}" for found in report.compare_segments())]
     lines += ["", "checks", *(f"  {check.status:<7} {check.id}: {check.message}" for check in report.checks)]
     notes = list(audit_notes(report))
     if notes:
@@ -58,6 +60,7 @@ def report_html(report: Report) -> str:
     )
     units = ", ".join(f"{html.escape(variant)} {n:,}" for variant, n in report.units.items())
     items = [found.message for found in report.compare_segments()]
+    items = [f"{compared(report)}:", *items] if items and compared(report) != COMPARED else items
     items += [f"{check.status}: {check.id}: {check.message}" for check in report.checks] + report.notes()
     notes = "".join(f"<li>{html.escape(item)}</li>" for item in items)
     units = "".join(f"<p>{line}</p>" for line in (f"{counted(report)}: {units}", *map(html.escape, monitoring(report))))
@@ -141,9 +144,19 @@ def monitoring(report: Report) -> Iterator[str]:
     if look:
         yield f"looks: {look}"
         kinds = {row.metric: row.test.validity for row in report.results if row.test}
-        what = "posteriors" if isinstance(report.experiment.monitor, Bayesian) else "error rates"
+        believed = isinstance(report.experiment.monitor, Bayesian)
+        what = "posteriors" if believed else "error rates"
         yield f"{what}: {', '.join(f'`{metric}` {validity}' for metric, validity in kinds.items())}"
+        if believed:
+            yield "treatment and control are as they were seen; changes, intervals and P(better) are the posterior's"
         yield from futility(report)
+
+
+def compared(report: Report) -> str:
+    """The heading of the comparison of segments, which no prior has a part in."""
+    monitor = report.experiment.monitor
+    prior = isinstance(monitor, Bayesian) and monitor.prior is not None
+    return COMPARED + ", by the data alone, without the prior" * prior
 
 
 def futility(report: Report) -> Iterator[str]:

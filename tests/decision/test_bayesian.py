@@ -342,6 +342,9 @@ def test_segments_are_compared_without_the_prior() -> None:
     }
     q = {name: report.compare_segments()[0].heterogeneity.statistic for name, report in found.items()}
     assert q["prior"] == pytest.approx(q["flat"], rel=1e-12)
+    for text in (str, ab.Report._repr_html_):
+        assert "segments compared, by the data alone, without the prior" in text(found["prior"])
+        assert "without the prior" not in text(found["flat"])
 
 
 def test_a_trajectory_says_what_stopping_does() -> None:
