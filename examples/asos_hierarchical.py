@@ -3,9 +3,9 @@
     python examples/asos_hierarchical.py [asos_digital_experiments.parquet] [--plot shrinkage.svg]
 
 The data (Liu, Cardoso, Couturier and McCoy 2021, https://osf.io/64jsb/, CC BY 4.0) hold 78 real online experiments as
-checkpoints of counts, means and variances. For each metric the last checkpoint of every treatment gives a relative effect
-with its standard error, and one model says how much such effects differ, and what each is in that light. The data are not
-part of abkit, and the model needs PyMC, ArviZ and nutpie; without either the script says so.
+checkpoints of counts, means and variances. For each metric the last checkpoint of every treatment gives a relative
+effect with its standard error, and one model says how much such effects differ, and what each is in that light. The
+data are not part of abkit, and the model needs PyMC, ArviZ and nutpie; without either the script says so.
 """
 
 import argparse

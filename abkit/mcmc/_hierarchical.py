@@ -12,7 +12,8 @@ import numpy as np
 from abkit import _check
 from abkit.inference._resample import generator
 from abkit.mcmc._fit import Fit, add_groups, need_pymc, replaced, sample_model
-from abkit.mcmc._hierarchical_data import Asked, Estimates, read
+from abkit.mcmc._hierarchical_data import read
+from abkit.mcmc._hierarchical_estimates import Asked, Estimates
 from abkit.mcmc._hierarchical_fit import HierarchicalFit
 from abkit.mcmc._hierarchical_models import (
     LEVEL_SD,
@@ -23,6 +24,7 @@ from abkit.mcmc._hierarchical_models import (
     predicted,
     ready,
     scaling,
+    shared_error,
 )
 from abkit.mcmc._hierarchical_prior import HierarchicalPrior, default_prior
 
@@ -143,9 +145,14 @@ def hierarchical(  # noqa: PLR0913 - what is pooled, how, and how it is sampled:
 def _with_groups(fit: Fit, data: Estimates, prior: HierarchicalPrior, df: float, rng: np.random.Generator) -> Any:
     """The draws in the unit of the data, and what the model makes before and after it sees them."""
     sampled, (centre, size) = fit.data["posterior"], scaling(data)
-    mu = centre + size * np.asarray(sampled["mu"].values)
+    shifted = centre + size * np.asarray(sampled["mu"].values)
     tau = size * np.asarray(sampled["tau"].values)
-    posterior: dict[str, Any] = {"mu": mu, "tau": tau}
+    error: Any = np.zeros_like(shifted)
+    if data.shared:
+        mean, about = shared_error(data, prior, shifted)
+        error = mean + math.sqrt(about) * rng.standard_normal(shifted.shape)
+    mu = shifted - error
+    posterior: dict[str, Any] = {"mu": mu, "tau": tau} | ({"control_error": error} if data.shared else {})
     variance = tau[None] ** 2
     if math.isfinite(df):
         posterior["weight"] = np.asarray(sampled["weight"].values)
@@ -153,8 +160,8 @@ def _with_groups(fit: Fit, data: Estimates, prior: HierarchicalPrior, df: float,
         posterior["new_effect"] = mu + tau * rng.standard_t(df, mu.shape)
     before = drawn_effects(prior, df, len(data.raw), PRIOR_DRAWS, rng)
     if data.counts is None:
-        centres, spreads = conditional(data, mu, variance)
-        posterior["effect"] = np.moveaxis(centres + spreads * rng.standard_normal(centres.shape), 0, -1)
+        centres, spreads = conditional(data, shifted, variance)
+        posterior["effect"] = np.moveaxis(centres - error + spreads * rng.standard_normal(centres.shape), 0, -1)
     else:
         posterior |= {
             "effect": np.asarray(sampled["effect"].values),
@@ -164,7 +171,7 @@ def _with_groups(fit: Fit, data: Estimates, prior: HierarchicalPrior, df: float,
     groups = {
         "posterior": posterior,
         "posterior_predictive": predicted(data, posterior["effect"], posterior.get("level"), rng),
-        "log_likelihood": log_likelihood(data, posterior["effect"], posterior.get("level")),
+        "log_likelihood": log_likelihood(data, posterior["effect"] + error[..., None], posterior.get("level")),
         "prior": before,
         "prior_predictive": predicted(data, before["effect"], before.get("level"), rng),
     }

@@ -16,8 +16,8 @@ from abkit.evidence import Effect, TestResult, tested
 from abkit.mcmc._drawn_law import DrawnLaw
 from abkit.mcmc._draws import DrawsEffect
 from abkit.mcmc._fit import Fit
-from abkit.mcmc._hierarchical_data import Estimates
-from abkit.mcmc._hierarchical_models import conditional, scaling
+from abkit.mcmc._hierarchical_estimates import Estimates
+from abkit.mcmc._hierarchical_models import conditional, scaling, shared_error
 from abkit.mcmc._hierarchical_prior import HierarchicalPrior
 from abkit.mcmc._predictive_check import PredictiveCheck, predictive_check
 
@@ -35,7 +35,7 @@ class HierarchicalFit(Fit):
     Parameters
     ----------
     estimates : Estimates
-        What the model was given: `names`, `raw`, `stderrs` and `scale`.
+        What the model was given: `names`, `raw`, `stderrs`, `scale` and `shared`, the variance of their one control.
     prior : HierarchicalPrior
         Of the mean of all effects and of their standard deviation.
     df : float
@@ -67,16 +67,18 @@ class HierarchicalFit(Fit):
     def overall(self) -> TestResult:
         """The mean of all effects."""
         self.need_ok()
-        variance, y, s = self._variance, self.estimates.raw, self.estimates.stderrs
-        if self.estimates.counts is not None:
+        given, prior = self.estimates, self.prior
+        if given.counts is not None:
             return self._of_draws(self.draws("mu"))
-        weights = 1 / (variance + s.reshape(-1, 1, 1) ** 2)
-        precision = weights.sum(axis=0) + self.prior.sd**-2
-        centre = scaling(self.estimates)[0]  # differences from it keep their digits
-        shifted = (weights * (y - centre).reshape(-1, 1, 1)).sum(axis=0) + (self.prior.mean - centre) / self.prior.sd**2
-        return self._of_law(
-            DrawnLaw((centre + shifted / precision)[None], precision[None] ** -0.5, self.estimates.scale)
-        )
+        weights = 1 / (self._variance + given.own.reshape(-1, 1, 1) ** 2)
+        prior_var = prior.sd**2 + given.shared
+        precision = weights.sum(axis=0) + 1 / prior_var
+        centre = scaling(given)[0]  # differences from it keep their digits
+        shifted = (weights * (given.raw - centre).reshape(-1, 1, 1)).sum(axis=0) + (prior.mean - centre) / prior_var
+        shifted = centre + shifted / precision
+        error, about = shared_error(given, prior, shifted)
+        own = prior.sd**2 / prior_var  # the share of a change of both that is of the mean itself
+        return self._of_law(DrawnLaw((shifted - error)[None], np.sqrt(own**2 / precision + about)[None], given.scale))
 
     @cached_property
     def next_effect(self) -> TestResult:
@@ -158,7 +160,13 @@ class HierarchicalFit(Fit):
 
     @cached_property
     def _law(self) -> DrawnLaw:
-        return DrawnLaw(*conditional(self.estimates, self.draws("mu"), self._variance), self.estimates.scale)
+        given, mu = self.estimates, self.draws("mu")
+        if not given.shared:
+            return DrawnLaw(*conditional(given, mu, self._variance), given.scale)
+        mu = mu + self.draws("control_error")
+        centres, spreads = conditional(given, mu, self._variance)
+        error, about = shared_error(given, self.prior, mu)
+        return DrawnLaw(centres - error, np.sqrt(spreads**2 + about), given.scale)
 
     def _effect(self, at: int) -> Effect:
         if self.estimates.counts is not None:

@@ -14,8 +14,9 @@ from scipy.special import expit, gammaln, log_expit
 
 from abkit._check import Float64Array
 from abkit.mcmc._fit import Compiled, compiled
-from abkit.mcmc._hierarchical_data import Estimates, log_odds
+from abkit.mcmc._hierarchical_estimates import Estimates
 from abkit.mcmc._hierarchical_prior import HierarchicalPrior
+from abkit.mcmc._hierarchical_statistics import log_odds
 
 #: Standard deviation of the prior of each control's and treatment's common log odds, about those of all units.
 LEVEL_SD = 5.0
@@ -33,9 +34,9 @@ def ready(data: Estimates, prior: HierarchicalPrior, df: float) -> Compiled:
     centre, size = scaling(data)
     values: dict[str, Any] = {
         "y": (data.raw - centre) / size,
-        "s": data.stderrs / size,
+        "s": data.own / size,
         "prior_mean": (prior.mean - centre) / size,
-        "prior_sd": prior.sd / size,
+        "prior_sd": math.hypot(prior.sd, math.sqrt(data.shared)) / size,  # mu, and the error that all share
         "prior_spread": prior.spread / size,
     }
     if math.isfinite(prior.spread_df):
@@ -126,11 +127,20 @@ def _cells(data: Estimates) -> dict[str, Float64Array]:
 
 
 def conditional(data: Estimates, mu: Float64Array, variance: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """Mean and standard deviation of each effect given draws of mu and of its variance about it: (effects, ...)."""
+    """Mean and standard deviation of each effect given draws of mu and of its variance about it: (effects, ...).
+
+    With an error that all estimates share, `mu` and the effects are those with this error in them.
+    """
     shape = (-1,) + (1,) * mu.ndim
-    y, s = data.raw.reshape(shape), data.stderrs.reshape(shape)
+    y, s = data.raw.reshape(shape), data.own.reshape(shape)
     kept = variance / (variance + s**2)
     return mu + (y - mu) * kept, s * np.sqrt(kept)
+
+
+def shared_error(data: Estimates, prior: HierarchicalPrior, mu: Any) -> tuple[Any, float]:
+    """Mean and variance of the error that all estimates share, given mu with this error in it."""
+    kept = data.shared / (prior.sd**2 + data.shared)
+    return (mu - prior.mean) * kept, prior.sd**2 * kept
 
 
 def drawn_effects(
@@ -147,7 +157,8 @@ def predicted(
 ) -> dict[str, Any]:
     """New estimates of drawn effects, shape (chains, draws, effects), with the counts where there are any."""
     if data.counts is None or level is None:
-        return {"estimate": effect + data.stderrs * rng.standard_normal(effect.shape)}
+        common = math.sqrt(data.shared) * rng.standard_normal((*effect.shape[:-1], 1)) if data.shared else 0.0
+        return {"estimate": effect + common + data.own * rng.standard_normal(effect.shape)}
     cells = {name: value.astype(np.int64) for name, value in _cells(data).items()}
     k_c = rng.binomial(cells["n_c"], expit(level - effect / 2))
     k_t = rng.binomial(cells["n_t"], expit(level + effect / 2))
@@ -155,10 +166,10 @@ def predicted(
 
 
 def log_likelihood(data: Estimates, effect: Float64Array, level: Float64Array | None) -> dict[str, Any]:
-    """The logarithm of each estimate's likelihood, or of its counts', given its effect."""
+    """The logarithm of each estimate's likelihood, or of its counts', given its effect and the error all share."""
     if data.counts is None or level is None:
-        z = (data.raw - effect) / data.stderrs
-        return {"estimate": -z * z / 2 - np.log(data.stderrs * math.sqrt(2 * math.pi))}
+        z = (data.raw - effect) / data.own
+        return {"estimate": -z * z / 2 - np.log(data.own * math.sqrt(2 * math.pi))}
     cells = _cells(data)
     of = {}
     for name, side, logit in (("control", "c", level - effect / 2), ("treatment", "t", level + effect / 2)):

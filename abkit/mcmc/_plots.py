@@ -39,9 +39,8 @@ def plot_shrinkage(fit: HierarchicalFit, ax: Axes | None, level: float) -> Axes:
     )
     size = 5 if named else 2.5
     ax.plot(found["estimate"], rows + lift, "o", color=FIXED, markersize=size, label="estimate alone")
-    ax.plot(
-        found["effect"], rows - lift, "o", color=BAND, markersize=size, label=f"partially pooled, {level:.4g} interval"
-    )
+    pooled = f"partially pooled, {100 * level:.4g}% interval"
+    ax.plot(found["effect"], rows - lift, "o", color=BAND, markersize=size, label=pooled)
     ax.axvline(fit.overall.estimate, color=ESTIMATE, linewidth=0.8, linestyle="--", label="mean of all")
     ax.axvline(0, color="0.6", linewidth=0.8)
     ax.set_xlabel(f"effect ({fit.estimates.scale})")

@@ -94,3 +94,22 @@ class Quadrature:
 
     def tau_points(self, points: tuple[float, ...]) -> np.ndarray:
         return np.interp(points, np.cumsum(self.weights), self.tau)
+
+
+def exact_posterior(y: np.ndarray, errors: np.ndarray, sd: float, spread: float) -> tuple[np.ndarray, np.ndarray]:
+    """Means and sds of the mean of all and of each effect, for errors with any covariance, by matrices and a sum."""
+    k = len(y)
+    tau = (np.arange(4000) + 0.5) / 4000 * 6 * spread
+    one = np.zeros((k + 1, k + 1))
+    one[1:, 1:] = np.eye(k)
+    before = sd**2 + tau[:, None, None] ** 2 * one  # of the mean and the effects
+    of_y = before[:, 1:, 1:] + errors
+    gain = before[:, :, 1:] @ np.linalg.inv(of_y)
+    log = -np.linalg.slogdet(of_y)[1] / 2 - np.einsum("i,tij,j->t", y, np.linalg.inv(of_y), y) / 2
+    log -= (tau / spread) ** 2 / 2
+    weights = np.exp(log - log.max())
+    weights /= weights.sum()
+    means = gain @ y
+    variances = np.diagonal(before - gain @ before[:, 1:, :], axis1=1, axis2=2)
+    mean = weights @ means
+    return mean, np.sqrt(weights @ (variances + (means - mean) ** 2))

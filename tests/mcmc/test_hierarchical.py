@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import abkit as ab
@@ -20,6 +21,7 @@ from tests.mcmc.published import (
     SCHOOLS_QUARTILES,
     Quadrature,
     blockers_log_odds,
+    exact_posterior,
 )
 
 pytestmark = pytest.mark.bayes
@@ -90,6 +92,44 @@ def test_counts_have_their_exact_likelihood(blockers):
     assert set(fit.data["posterior_predictive"].data_vars) == {"estimate", "control", "treatment"}
     assert fit.posterior_check().conflicts == ()
     assert fit.mc_error("1") < 0.02
+
+
+def test_variants_that_share_a_control_share_its_error():
+    control = ab.Moments(100, 10.0, 99 * 100 * 0.5)
+    means, n = np.array([10.9, 10.2, 11.4, 11.0, 10.6]), np.array([50, 100, 200, 400, 100])
+    treatments = {name: ab.Moments(k, m, (k - 1) * 50.0) for name, k, m in zip("BCDEF", n, means, strict=True)}
+    prior = HierarchicalPrior(sd=1, spread=0.5)
+    fit = hierarchical(control, treatments, prior=prior, rng=np.random.default_rng(4))
+    assert fit.ok, fit
+    assert fit.estimates.shared == pytest.approx(0.5)
+    y, errors = means - 10, np.diag(50 / n) + 0.5
+    mean, sd = exact_posterior(y, errors, 1, 0.5)
+    read = [fit.overall, *fit.effects.values()]
+    assert [r.estimate for r in read] == pytest.approx(mean, abs=0.02)
+    assert [r.stderr for r in read] == pytest.approx(sd, abs=0.02)
+    assert [float(fit.draws("mu").mean()), *fit.draws("effect").mean(axis=(0, 1))] == pytest.approx(mean, abs=0.05)
+    assert [float(fit.draws("mu").std()), *fit.draws("effect").std(axis=(0, 1))] == pytest.approx(sd, abs=0.05)
+    # estimates that were made up to be independent would look surer than they are
+    alone = exact_posterior(y, np.diag(50 / n + 0.5), 1, 0.5)
+    assert fit.overall.stderr > 1.3 * alone[1][0]
+    assert fit.posterior_check().conflicts == ()
+
+
+def test_rows_with_their_plan_are_pooled_over_segments():
+    rng = np.random.default_rng(12)
+    n, shops = 6000, [f"s{i}" for i in range(12)]
+    log = pd.DataFrame({"user": range(n), "variant": rng.choice(["A", "B"], n), "shop": rng.choice(shops, n)})
+    log["bought"] = rng.random(n) < 0.1 + 0.05 * (log["variant"] == "B")
+    plan = ab.Experiment(
+        unit="user", variant="variant", control="A", segments=["shop"], metrics={"bought": ab.Proportion("bought")}
+    )
+    fit = hierarchical(plan, log, rng=rng)
+    assert fit.ok, fit
+    assert set(fit.effects) == set(shops)
+    low, high = fit.overall.interval(0.99)
+    assert low < 0.05 < high
+    report = plan.analyze(log)
+    assert all(r.stderr < report.result("bought", "B", f"shop={name}").stderr for name, r in fit.effects.items())
 
 
 def test_known_truth_is_recovered_and_pooling_pays():

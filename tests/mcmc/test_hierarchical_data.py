@@ -9,7 +9,8 @@ import pytest
 import abkit as ab
 from abkit.bayes import HierarchicalPrior
 from abkit.mcmc._drawn_law import DrawnLaw
-from abkit.mcmc._hierarchical_data import Asked, Estimates, read
+from abkit.mcmc._hierarchical_data import read
+from abkit.mcmc._hierarchical_estimates import Asked, Estimates
 from abkit.mcmc._hierarchical_models import conditional, drawn_effects, scaling
 from abkit.mcmc._hierarchical_prior import default_prior
 from abkit.mcmc._predictive_check import predictive_check
