@@ -26,7 +26,7 @@ _STIRLING = 8.0
 _SIGNS = np.array([1.0, 1.0, -1.0, -1.0])
 _STRETCHES = np.array([1.0, 1.1, 1.25, 1.45, 1.7, 2.0, 2.5, 3.2, 4.2, 6.0, 9.0, 14.0, 25.0])
 _MOST = 512
-_BLOCK = 400_000
+_BLOCK = 60_000
 
 
 def log_odds(control: Any, treatment: Any, x: Float64Array) -> tuple[Looks, Any]:

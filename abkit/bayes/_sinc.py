@@ -1,9 +1,9 @@
-"""The difference of two Student's posteriors of about the same width, many pairs at once: sums over an even grid.
+"""The difference of two Student's posteriors, many pairs at once: sums over an even grid.
 
 Both densities are analytic and fall far before the grid ends. So sums over it are integrals, and Stenger's indefinite
 sinc integration gives the distribution function at the nodes from the density there, both with an error that falls
 exponentially with the number of nodes: a probability is a quadratic form with one fixed matrix. Tails have no digits
-below 1e-15 of the whole, so these are left to others, and so are heavy tails.
+below 1e-15 of the whole, so these and unlike widths are left to `_uneven`, and heavy tails to others.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from scipy.special import sici
 
 from abkit._check import Float64Array
 from abkit.bayes._closed import Looks
+from abkit.bayes._uneven import uneven_looks, uneven_losses
 from abkit.posterior._normal import Student
 
 BoolArray = npt.NDArray[np.bool_]
@@ -36,7 +37,8 @@ def student_difference(control: Student, treatment: Student, x: Float64Array) ->
     """Lower tail, upper tail and density of the difference at x, shape (pairs,); and where they have no ten digits."""
     found = _on_grids(control, treatment, x, _looks, 3)
     kept = (np.minimum(found[0], found[1]) > _SMALLEST) & (np.abs(found[0] + found[1] - 1) < 1e-11)
-    return (found[0], found[1], found[2]), ~kept
+    lost = _others(control, treatment, x, found, kept, uneven_looks)
+    return (found[0], found[1], found[2]), lost
 
 
 def student_losses(control: Student, treatment: Student) -> tuple[Float64Array, BoolArray]:
@@ -46,7 +48,17 @@ def student_losses(control: Student, treatment: Student) -> tuple[Float64Array, 
     gap = np.where(treatment.location > control.location, found[0] - found[1], found[1] - found[0])
     scale = np.hypot(control.scale, treatment.scale)
     kept = (found.min(axis=0) > _SMALLEST * scale) & (np.abs(gap - apart) < 1e-11 * (scale + apart))
-    return found, ~kept
+    return found, _others(control, treatment, 0.0 * scale, found, kept, uneven_losses)
+
+
+def _others(
+    control: Student, treatment: Student, x: Float64Array, found: Float64Array, kept: BoolArray, uneven: Any
+) -> BoolArray:
+    """Fill in what was not kept by sums over the narrower one's nodes; and say where that cannot be either."""
+    rows = np.flatnonzero(~kept)
+    c, t = (p.take(lambda a: a[rows]) for p in (control, treatment))
+    found[:, rows] = uneven(c, t, t.location - c.location - x[rows])
+    return np.asarray(np.isnan(found).any(axis=0))
 
 
 def _on_grids(control: Student, treatment: Student, x: Float64Array, of: Any, rows: int) -> Float64Array:
@@ -92,6 +104,11 @@ def _losses(f: Float64Array, g: Float64Array, width: Float64Array) -> Float64Arr
 
 def _summed(f: Float64Array, matrix: Float64Array, g: Float64Array) -> Float64Array:
     return np.asarray(((f @ matrix) * g).sum(axis=-1))
+
+
+def summed_tail(f: Float64Array, g: Float64Array) -> Float64Array:
+    """The integral of one density times the tail of the other above, from both times the width of the grid."""
+    return _summed(f, _matrix(f.shape[1]).T, g)
 
 
 @cache

@@ -7,9 +7,10 @@ import pytest
 from scipy import special, stats
 
 from abkit.bayes._contour import log_odds
-from abkit.bayes._difference import PairLaw, pair_law
+from abkit.bayes._difference import PairLaw, pair_law, tail_product
 from abkit.bayes._losses import best_of, losses_of, pair_losses
 from abkit.bayes._share import ShareLaw
+from abkit.bayes._uneven import uneven_looks, uneven_losses
 from abkit.posterior import Beta, Gamma, Normal, Student, expected_loss, probability_best
 from tests.golden.read import cases
 
@@ -161,3 +162,23 @@ def test_a_control_is_held_against_each_treatment():
     assert law.control.a.tolist() == [20.0, 20.0]
     assert law.treatment.b.tolist() == [75.0, 9.0]
     assert law.mean[0] == pytest.approx(special.digamma([30, 75, 20, 80]) @ [1, -1, -1, 1])
+
+
+@pytest.mark.parametrize("df", [(200.0, 9000.0), (40.0, 3.0), (30000.0, 30.0)], ids=str)
+def test_students_of_unlike_widths_and_tails_have_the_same_answer_quickly(df):
+    scales, gaps = np.array([0.03, 1.0, 40.0]), np.array([0.0, 0.5, -4.0, 9.0])
+    scale, gap = (np.ravel(a) for a in np.meshgrid(scales, gaps))
+    gap = gap * np.hypot(scale, 1)
+    control = Student(np.zeros(12), np.ones(12), np.full(12, df[0]))
+    treatment = Student(gap, scale, np.full(12, df[1]))
+    law = PairLaw(control, treatment, "difference")
+    found, of_tails = law.integrated(np.zeros(12)), tail_product(control, treatment, gap > 0)
+    known = 0
+    for quick, expected in (
+        (uneven_looks(control, treatment, gap), found),
+        (uneven_losses(control, treatment, gap), [of_tails + np.maximum(gap, 0), of_tails + np.maximum(-gap, 0)]),
+    ):
+        there = ~np.isnan(quick[0])
+        known += there.sum()
+        np.testing.assert_allclose(quick[:, there], np.array(expected)[:, there], rtol=1e-9)
+    assert known >= 8
