@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,6 +33,7 @@ def log(units: int = 400) -> pd.DataFrame:
     )
 
 
+@cache
 def report(monitor: object = None) -> ab.Report:
     plan = ab.Experiment(
         unit="unit",
@@ -64,6 +67,66 @@ def test_a_monitor_does_not_widen_the_likelihood() -> None:
     plain = read(report(), None, None, Asked("metric", None, "B", None, None))
     monitored = read(report(ab.AnytimeValid(0.05, tune_at=400)), None, None, Asked("metric", None, "B", None, None))
     assert monitored.stderrs == pytest.approx(plain.stderrs, rel=1e-9)
+
+
+def test_a_prior_of_the_plan_is_no_part_of_the_likelihood() -> None:
+    bayesian = report(ab.Bayesian(0.95, prior=ab.bayes.NormalPrior(sd=0.001), prior_scale="relative"))
+    shrunk = bayesian.result("x", "B")
+    for asked in (Asked("metric", None, "B"), Asked("variant", "x"), Asked("segment", "x", "B")):
+        plain, found = read(report(), None, None, asked), read(bayesian, None, None, asked)
+        assert found.raw == pytest.approx(plain.raw)
+        assert found.stderrs == pytest.approx(plain.stderrs)
+    assert shrunk.stderr < 0.2 * plain.stderrs.min()
+
+
+def test_variants_of_a_report_share_the_variance_of_their_control() -> None:
+    found = report()
+    variants = read(found, None, None, Asked("variant", "x"))
+    effects = [found.result("x", name).effect for name in "BC"]
+    assert variants.shared == pytest.approx(effects[0].var_control)
+    assert variants.own**2 == pytest.approx([e.var_treatment for e in effects])
+    assert read(found, None, None, Asked("segment", "x", "B")).shared == 0
+    results = {name: found.result("x", name) for name in "BC"}
+    assert read(results, None, None, Asked("variant")).shared == variants.shared
+    assert read(results, None, None, Asked("segment")).shared == 0
+
+
+def test_one_control_serves_several_treatments() -> None:
+    control, b, c = ab.Moments(50, 10.0, 40.0), ab.Moments(60, 11.0, 50.0), ab.Moments(30, 12.0, 50.0)
+    found = read(control, {"b": b, "c": c}, None, ANY)
+    assert found.names == ("b", "c")
+    assert found.shared == pytest.approx(40 / 49 / 50)
+    assert found.stderrs[0] == pytest.approx(ab.z_test(control, b).stderr)
+    assert read(control, [b, c], ["p", "q"], ANY).names == ("p", "q")
+    counts = read(ab.Counts(100, 10), [ab.Counts(100, 12), ab.Counts(80, 9)], None, ANY)
+    assert counts.counts is None
+    assert counts.shared == pytest.approx(1 / 10.5 + 1 / 90.5)
+    rates = read(ab.Events(100, 10.0), [ab.Events(120, 10.0), ab.Events(90, 8.0)], None, ANY)
+    assert rates.scale == "log rate ratio"
+    assert rates.raw[0] == pytest.approx(np.log(120.5 / 100.5))
+    assert rates.stderrs[0] == pytest.approx(np.sqrt(1 / 120.5 + 1 / 100.5))
+
+
+def test_rows_go_with_their_plan_and_proportions_can_be_counts() -> None:
+    rows = log(120)
+    rows["bought"] = rows["country"] == "DE"  # no success, and no standard error, elsewhere
+    plan = ab.Experiment(
+        unit="unit", variant="variant", control="A", segments=["country"], metrics={"bought": ab.Proportion("bought")}
+    )
+    found = read(plan, rows, None, Asked("segment", None, "B", None, "log odds ratio"))
+    assert found.names == ("DE", "FR", "UK")
+    control, treatment = found.counts or ()
+    assert list(control.successes) == [control.n[0], 0, 0]
+    assert treatment.n[1] == ((rows["country"] == "FR") & (rows["variant"] == "B")).sum()
+    variants = read(plan, rows, None, Asked("variant", None, None, None, "log odds ratio"))
+    assert (variants.counts, variants.scale) == (None, "log odds ratio")
+    assert variants.shared > 0
+    with pytest.raises(ab.DataError, match="0 segments with an estimate"):
+        read(plan, rows, None, Asked("segment", None, "B"))
+    with pytest.raises(ValueError, match="must not be 'log odds ratio' for 'x': it is no proportion"):
+        read(report(), None, None, Asked("segment", "x", "B", None, "log odds ratio"))
+    with pytest.raises(TypeError, match="rows of units go with their plan"):
+        read(rows, None, None, ANY)
 
 
 def test_reports_of_several_experiments() -> None:
@@ -122,6 +185,7 @@ def test_pairs_of_statistics() -> None:
         (ab.Counts([9, 9], [3, 3]), ab.Moments(9, 3.0, 1.0), TypeError, "must be Counts like the control's"),
         (ab.Counts([0, 9], [0, 3]), ab.Counts([9, 9], [3, 3]), ab.DataError, "a unit of each variant"),
         (ab.Moments([1, 9], [1.0, 3], [0.0, 1]), ab.Moments([9, 9], [3.0, 3], [1.0, 1]), ab.DataError, "two units"),
+        (ab.Events(0, 0.0), [ab.Events(1, 1.0)] * 2, ab.DataError, "exposure of each variant"),
         ("text", None, TypeError, "`source` must be a report"),
         ({"a": 1.0, "b": 2.0}, None, TypeError, "must hold results with an estimate"),
     ],
