@@ -18,6 +18,7 @@ from abkit._check import Float64Array
 from abkit.bayes._closed import Looks, closed
 from abkit.bayes._contour import log_odds
 from abkit.bayes._law import ONE_SD, Law
+from abkit.bayes._lines import on_lines
 from abkit.bayes._sinc import student_difference
 from abkit.posterior._beta import Beta
 from abkit.posterior._gamma import Gamma
@@ -95,19 +96,18 @@ class PairLaw(Law):
     def look(self, x: Any) -> Looks:
         """P(effect <= x), P(effect > x), each with all its digits, and the density at x."""
         x = np.broadcast_to(np.asarray(x, dtype=np.float64), self.control.shape)
-        found = closed(self.control, self.treatment, self.scale, x)
-        if found is not None:
-            return found
+        exact = closed(self.control, self.treatment, self.scale, x)
+        if exact is not None:
+            return exact
         if self.scale == "log odds":
-            return self._quick(log_odds, x)
-        if self.scale == "difference" and isinstance(self.control, Student):
-            return self._quick(student_difference, x)
-        return self.integrated(x)
-
-    def _quick(self, way: Any, x: Float64Array) -> Looks:
-        """In a quick way, and where that has not the digits or would take too long, by panels."""
-        found: Looks
-        found, lost = way(self.control, self.treatment, x)
+            found, lost = log_odds(self.control, self.treatment, x)
+        elif not hasattr(self.control, "location"):
+            found, lost = on_lines(self.control, self.treatment, self.scale, x)
+        elif self.scale == "difference":
+            found, lost = student_difference(self.control, self.treatment, x)
+        else:
+            return self.integrated(x)
+        # where that has not the digits or would take too long
         rows = np.flatnonzero(lost)
         if rows.size:
             for array, value in zip(found, self.rows(rows).integrated(x[rows]), strict=True):

@@ -116,9 +116,9 @@ class ContrastLaw(Law):
 
     def look(self, x: Any) -> Looks:
         """P(effect <= x), P(effect > x) and the density at x."""
-        weight, *joint = self._parts
+        weight, d, c, var_d, cov, var_c, det = self._parts
         with np.errstate(all="ignore"):
-            return tuple((weight * part).sum(axis=0) for part in _share_of(*joint, np.asarray(x, dtype=np.float64)))
+            return tuple((weight * part).sum(axis=0) for part in _share_of(d, c, var_d, cov, var_c, det, x))
 
     def ppf(self, q: Any) -> Float64Array:
         """The effect below which the probability is q."""

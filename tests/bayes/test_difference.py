@@ -8,6 +8,7 @@ from scipy import special, stats
 
 from abkit.bayes._contour import log_odds
 from abkit.bayes._difference import PairLaw, pair_law, tail_product
+from abkit.bayes._lines import on_lines
 from abkit.bayes._losses import best_of, losses_of, pair_losses
 from abkit.bayes._share import ShareLaw
 from abkit.bayes._uneven import uneven_looks, uneven_losses
@@ -53,15 +54,35 @@ def pairs_of_betas(rng, number):
 
 
 def test_the_contour_and_the_panels_agree():
-    control, treatment = pairs_of_betas(np.random.default_rng(8), 300)
+    control, treatment = pairs_of_betas(np.random.default_rng(8), 100)
     law = PairLaw(control, treatment, "log odds")
     for x in (0.0, 0.3, -2.0):
-        at = np.full(300, x)
+        at = np.full(100, x)
         found, lost = log_odds(control, treatment, at)
         assert lost.mean() < 0.2
         for one_way, another in zip(found, law.integrated(at), strict=True):
             seen = ~lost & (another > 1e-290)
             np.testing.assert_allclose(one_way[seen], another[seen], rtol=1e-9)
+
+
+@pytest.mark.parametrize("scale", ["difference", "log ratio"])
+def test_the_lines_and_the_panels_agree(scale):
+    rng = np.random.default_rng(3)
+    control, treatment = pairs_of_betas(rng, 30)
+    few = [rng.integers(1, 12, 30) * 1.0 for _ in range(4)]
+    gammas = Gamma(few[0] - 0.5, few[1]), Gamma(few[2] - 0.5, few[3])
+    for pair in ((control, treatment), (Beta(*few[:2]), Beta(*few[2:])), gammas):
+        if scale == "log ratio" and pair is gammas:
+            continue
+        law = PairLaw(*pair, scale)
+        for deviate in (-2.0, 0.0, 2.0):
+            at = np.clip(law.mean + deviate * law.sd, law.support[0], law.support[1]) * 0.999
+            found, lost = on_lines(*pair, scale, at)
+            exact = law.integrated(at)
+            inside = np.minimum(exact[0], exact[1]) > 1e-5
+            assert (lost & inside).mean() < 0.15
+            for one_way, another, digits in zip(found, exact, (1e-10, 1e-10, 1e-6), strict=True):
+                np.testing.assert_allclose(one_way[~lost], another[~lost], rtol=digits)
 
 
 @pytest.mark.parametrize("apart", [0.0, 1.0, 9.0, 30.0, 37.0])
@@ -86,6 +107,16 @@ def test_the_ratio_of_two_gammas_is_that_of_the_panels(parameters):
     np.testing.assert_allclose(np.ravel(other.look(np.zeros(1))[:2]), np.ravel(law.at_zero[:2]), rtol=1e-10)
     arms = Gamma(*(np.array(column) for column in zip(*parameters, strict=True)))
     np.testing.assert_allclose(np.ravel(pair_losses(law))[::1], expected_loss(arms), rtol=1e-8, atol=1e-13)
+
+
+@pytest.mark.parametrize("scales", [(1.0, 1.0, 0.0), (1.0, 3.0, 2.0), (1e-3, 1.0, -4.0)])
+def test_two_of_cauchys_are_one(scales):
+    law = PairLaw(one("student", (1.0, scales[0], 1.0)), one("student", (1 + scales[2], scales[1], 1.0)), "difference")
+    whole = stats.cauchy(scales[2], scales[0] + scales[1])
+    for x in (0.0, 1.0, -20.0, 1e4):
+        found = [float(part[0]) for part in law.look(np.array([x]))]
+        assert found == pytest.approx([whole.cdf(x), whole.sf(x), whole.pdf(x)], rel=1e-10)
+    assert law.mean[0] == pytest.approx(scales[2])
 
 
 def test_two_students_with_one_centre_share_alike():
