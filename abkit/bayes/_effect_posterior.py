@@ -18,6 +18,8 @@ from abkit.posterior._series import LOG_ROOT_2PI
 IntervalKind = Literal["equal-tailed", "hdi"]
 KINDS = ("equal-tailed", "hdi")
 _BLOCK = 200_000
+#: Standard deviations whose square is still a number.
+_FARTHEST = 1e150
 _STARTS = 40
 _STEPS = 200
 
@@ -152,9 +154,12 @@ class EffectPosterior:
         total = np.hypot(t, s)
         inside, outside = t / total, s / total
         means = np.where(outside < inside, y + (m - y) * outside**2, m + (y - m) * inside**2)
-        joint = self.log_weights[:, None] - 0.5 * ((y - m) / total) ** 2 - np.log(total) - LOG_ROOT_2PI
+        sds = np.where(outside < inside, s * inside, t * outside)
+        with np.errstate(over="ignore"):
+            z = np.minimum(np.abs(y - m) / total, _FARTHEST)
+        joint = self.log_weights[:, None] - 0.5 * z**2 - np.log(total) - LOG_ROOT_2PI
         marginal = logsumexp(joint, axis=0) if y.size else np.empty(0)
-        return np.asarray(of(_Components(joint - marginal, means, t * outside, marginal), *points))
+        return np.asarray(of(_Components(joint - marginal, means, sds, marginal), *points))
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,18 +176,20 @@ class _Components:
         return np.asarray(np.exp(self.log_weights))
 
     def sd(self) -> Float64Array:
-        spread = self.means - (self.weights * self.means).sum(axis=0)
-        return np.asarray(np.sqrt((self.weights * (self.sds**2 + spread**2)).sum(axis=0)))
+        spread = np.hypot(self.means - (self.weights * self.means).sum(axis=0), self.sds)
+        largest = spread.max(axis=0)
+        unit = np.where(largest > 0, largest, 1.0)  # its square may not be a number
+        return np.asarray(unit * np.sqrt((self.weights * (spread / unit) ** 2).sum(axis=0)))
 
     def log_tail(self, x: Float64Array, side: Any, at_atom: float) -> Float64Array:
         """The logarithm of P(effect <= x), or for side -1 of P(effect >= x); without = where `at_atom` is -inf."""
         apart = side * (x - self.means)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             z = np.where(apart == 0, np.where(self.sds > 0, 0.0, at_atom), apart / self.sds)
         return _log_sum(self.log_weights + log_ndtr(z))
 
     def logpdf(self, x: Float64Array) -> Float64Array:
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             densities = -0.5 * ((x - self.means) / self.sds) ** 2 - np.log(self.sds) - LOG_ROOT_2PI
         atoms = np.where(x == self.means, np.inf, -np.inf)
         densities = np.where(self.sds > 0, densities, atoms)
@@ -190,7 +197,7 @@ class _Components:
 
     def mean_beyond(self, x: Float64Array, side: float) -> Float64Array:
         """The mean of max(side (effect - x), 0)."""
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             z = side * (self.means - x) / self.sds
         atom = np.maximum(side * (self.means - x), 0.0)
         log_loss = self.log_weights + np.log(np.where(self.sds > 0, self.sds, 1.0)) + log_unit_loss(-np.abs(z))
@@ -198,7 +205,8 @@ class _Components:
         return np.asarray((tails + self.weights * atom).sum(axis=0))
 
     def sample(self, rng: np.random.Generator) -> Float64Array:
-        chosen = np.argmax(self.log_weights + rng.gumbel(size=self.log_weights.shape), axis=0)[None]
+        below = np.cumsum(self.weights, axis=0)
+        chosen = (below[:-1] < below[-1] * rng.random(below.shape[1:])).sum(axis=0)[None]
         mean, sd = (np.take_along_axis(array, chosen, axis=0)[0] for array in (self.means, self.sds))
         return np.asarray(mean + sd * rng.standard_normal(mean.shape))
 
@@ -206,27 +214,29 @@ class _Components:
         """Where P(effect <= x) reaches q, or for side -1 P(effect >= x)."""
         usable = (q > 0) & (q < 1)
         p = np.where(usable, q, 0.5)
-        sides = np.where(p <= 0.5, side, -side)
-        tail = np.minimum(p, 1 - p)
-        found = self._reached(np.log(tail), ndtri(tail), sides)
-        for k in np.flatnonzero((self.sds == 0).all(axis=1)):
+        found = np.full(p.shape, np.nan)
+        for k in np.flatnonzero((self.sds == 0).reshape(len(self.sds), -1).all(axis=1)):
             atom = self.means[k]
             below = np.exp(self.log_tail(atom, side, -np.inf))
             found = np.where((below < p) & (p <= below + self.weights[k]), atom, found)
+        tail = np.minimum(p, 1 - p)
+        reached = self._reached(np.log(tail), ndtri(tail), np.where(p <= 0.5, side, -side), ~np.isnan(found))
         ends = np.where(q == 0, -side * np.inf, np.where(q == 1, side * np.inf, np.nan))
-        return np.where(usable, found, ends)
+        return np.where(usable, np.where(np.isnan(found), reached, found), ends)
 
-    def _reached(self, goal: Float64Array, deviate: Float64Array, side: Float64Array) -> Float64Array:
+    def _reached(self, goal: Float64Array, deviate: Float64Array, side: Float64Array, known: Any) -> Float64Array:
         """Newton's method on the logarithm of a tail, in a bracket; the points are turned so that it rises."""
         own = side * self.means + self.sds * deviate
-        low, high = own.min(axis=0), own.max(axis=0)
+        counted = self.weights > 0
+        low, high = np.where(counted, own, np.inf).min(axis=0), np.where(counted, own, -np.inf).max(axis=0)
+        high = np.where(known, low, high)
         mean = side * (self.weights * self.means).sum(axis=0)
         t = np.clip(mean + self.sd() * deviate, low, high)
         for _ in range(_STEPS):
             below = self.log_tail(side * t, side, np.inf)
             value = below - goal
             low, high = np.where(value < 0, t, low), np.where(value < 0, high, t)
-            with np.errstate(over="ignore", invalid="ignore"):
+            with np.errstate(all="ignore"):
                 step = value * np.exp(below - self.logpdf(side * t))
             near = np.abs(step) <= 4e-16 * np.abs(t)
             following, middle = t - step, low + (high - low) / 2
@@ -239,29 +249,32 @@ class _Components:
 
     def shortest(self, outside: float) -> tuple[Float64Array, Float64Array]:
         """The ends of the shortest interval that leaves this probability outside: from many, the best is improved."""
-        shares = (np.arange(_STARTS) + 0.5) / _STARTS
-        shape = self.log_marginal.shape
-        widths = np.array([np.subtract(*self._ends(np.full(shape, share), outside)[::-1]) for share in shares])
-        best = widths.argmin(axis=0)
+        shares = ((np.arange(_STARTS) + 0.5) / _STARTS)[:, None]
+        one = np.ones_like(self.log_marginal)
+        many = _Components(
+            *(array[..., None, :] for array in (self.log_weights, self.means, self.sds, self.log_marginal))
+        )
+        a, b = many.ends(shares * one, outside)
+        best = (b - a).argmin(axis=0)
         low, high = np.maximum(best - 0.5, 0.0) / _STARTS, np.minimum(best + 1.5, _STARTS) / _STARTS
-        for _ in range(60):
+        for _ in range(40):
             middle = low + (high - low) / 2
-            a, b = self._ends(middle, outside)
-            with np.errstate(invalid="ignore"):
+            a, b = self.ends(middle, outside)
+            with np.errstate(all="ignore"):
                 too_far = self.logpdf(a) - self.logpdf(b) > 0
             low, high = np.where(too_far, low, middle), np.where(too_far, middle, high)
-        return self._ends(low + (high - low) / 2, outside)
+        return self.ends(low + (high - low) / 2, outside)
 
-    def _ends(self, share: Float64Array, outside: float) -> tuple[Float64Array, Float64Array]:
+    def ends(self, share: Float64Array, outside: float) -> tuple[Float64Array, Float64Array]:
         return self.quantile(share * outside, 1.0), self.quantile((1 - share) * outside, -1.0)
 
 
 def log_unit_loss(z: Any) -> Any:
     """The logarithm of the mean of max(Z + z, 0), Z standard normal, for z of 0 or less."""
-    far = np.abs(z)
+    far = np.minimum(np.abs(z), 1e9)  # beyond it there is nothing, and squares are too large
     near = np.minimum(far, 100.0)
     mills = 1 - near * np.sqrt(np.pi / 2) * erfcx(near / np.sqrt(2))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         series = (1 - 3 / far**2 + 15 / far**4) / far**2
         return -0.5 * far**2 - LOG_ROOT_2PI + np.log(np.where(far > 100, series, mills))
 
@@ -269,7 +282,7 @@ def log_unit_loss(z: Any) -> Any:
 def _log_sum(values: Float64Array) -> Float64Array:
     top = values.max(axis=0)
     base = np.where(np.isfinite(top), top, 0.0)
-    with np.errstate(divide="ignore", over="ignore"):
+    with np.errstate(all="ignore"):
         return np.asarray(base + np.log(np.exp(values - base).sum(axis=0)))
 
 

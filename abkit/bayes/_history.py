@@ -28,7 +28,8 @@ FEWEST = 4
 _FEW = 10
 #: How probable an experiment so far out may be, among all of them.
 _OUTLYING = 0.01
-_NEGLIGIBLE = 1e-3
+#: A spread below this share of a standard error is none: towards zero the likelihood is flat, and the search stops.
+_NEGLIGIBLE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +222,7 @@ def fit_effects(
     >>> [round(end, 4) for end in history.interval("sd")]
     [0.0082, 0.0269]
     >>> round(history.prior.posterior(0.04, 0.01).mean, 4)
-    0.0289
+    0.0288
     """
     _check.choice("kind", kind, (*get_args(EffectKind), "best"))
     _check.choice("method", method, get_args(FitMethod))
@@ -252,8 +253,8 @@ def _fitted(kind: Any, y: Float64Array, s: Float64Array, mean: float | None, met
     fit = Fit(KINDS[kind], y / unit, s / unit, None if mean is None else mean / unit, method == "penalised")
     free = fit.best()
     values = fit.natural(free)
-    share = values[2] if kind == "mixture" else 1.0
-    if method == "ml" and (values[1] < _NEGLIGIBLE or share < _NEGLIGIBLE):
+    with_effect = values[2] * y.size if kind == "mixture" else y.size
+    if method == "ml" and (values[1] < _NEGLIGIBLE or with_effect < 0.5):
         return None
     units = np.array([unit, unit, 1.0])[: len(values)]
     parameters = dict(zip(fit.kind.names, (np.array(values) * units).tolist(), strict=True))

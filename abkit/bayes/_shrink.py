@@ -195,7 +195,7 @@ def after_selection(
     >>> round(effect.naive, 4), round(effect.estimate, 4), round(effect.mle, 4)
     (0.035, 0.0341, 0.0333)
     >>> [round(end, 4) for end in effect.interval(0.95)]
-    [0.0012, 0.0546]
+    [0.0073, 0.0546]
     """
     _check.choice("alternative", alternative, ALTERNATIVES)
     alpha = _check.within("alpha", alpha, 0, 1)
