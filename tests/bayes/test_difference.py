@@ -1,4 +1,4 @@
-"""Posteriors of effects: against mpmath's quadrature and exact sums, SciPy, and one way of computing against another."""
+"""Posteriors of effects: against mpmath and exact sums, SciPy, and one way of computing against another."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def same(a, b, digits=1e-7):
     return a == b or abs(a - b) <= digits * max(abs(a), abs(b))
 
 
-QUICK = settings(max_examples=40, deadline=None)
+QUICK = settings(max_examples=15, deadline=None)
 ALTERNATIVES = st.sampled_from(["two-sided", "greater", "less"])
 
 
