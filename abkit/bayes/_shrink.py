@@ -9,11 +9,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.special import log_ndtr, logsumexp
+from scipy.special import log_ndtr
 
 from abkit import _check, _tails
 from abkit._check import Float64Array
-from abkit._roots import bisect
 from abkit._sets import Interval, tail_of
 from abkit.bayes._comparison import Comparison
 from abkit.bayes._effect_posterior import EffectPosterior
@@ -75,7 +74,8 @@ class SelectedEffect:
 
     def _log_mass(self, parts: Any, theta: float) -> float:
         logs = [_log_between((low - theta) / self.stderr, (high - theta) / self.stderr) for low, high in parts]
-        return float(logsumexp(logs)) if logs else -math.inf
+        top = max(logs, default=-math.inf)
+        return top + math.log(math.fsum(math.exp(log - top) for log in logs)) if top > -math.inf else top
 
     def _mean(self, theta: float) -> float:
         ends = [((low - theta) / self.stderr, (high - theta) / self.stderr) for low, high in self.chosen]
@@ -86,10 +86,14 @@ class SelectedEffect:
         return theta + self.stderr * math.fsum(pulls)
 
     def _root(self, decreasing: Callable[[float], float]) -> float:
-        low, high = self.naive - FARTHEST * self.stderr, self.naive + FARTHEST * self.stderr
-        if not decreasing(low) > 0:
-            return -math.inf
-        return math.inf if decreasing(high) > 0 else bisect(decreasing, low, high)
+        from scipy.optimize import brentq
+
+        for reach in (4.0, 30.0, FARTHEST):
+            low, high = self.naive - reach * self.stderr, self.naive + reach * self.stderr
+            above, below = decreasing(low), decreasing(high)
+            if above > 0 >= below:
+                return float(brentq(decreasing, low, high, xtol=1e-15 * self.stderr, rtol=1e-15))
+        return math.inf if above > 0 else -math.inf
 
 
 def shrunk(estimate: Any, prior: EffectPrior | EffectHistory, *, stderr: Any = None) -> EffectPosterior:
