@@ -65,7 +65,7 @@ def plain(log: Any) -> Any:
     return {key: plain(value) if isinstance(value, dict) else value.to_dict() for key, value in log.items()}
 
 
-MONITORS = [ab.FixedHorizon(), ab.AnytimeValid(), ab.GroupSequential(looks=3, units=6000)]
+MONITORS = [ab.FixedHorizon(), ab.Bayesian(), ab.AnytimeValid(), ab.GroupSequential(looks=3, units=6000)]
 
 
 @pytest.mark.parametrize("monitor", MONITORS, ids=lambda monitor: monitor.kind)

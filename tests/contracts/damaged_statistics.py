@@ -32,7 +32,13 @@ METRICS: list[dict[str, ab.Metric]] = [
     {"e": ERRORS, "l": LATENCY, "c": ab.Mean("c", role="deterioration", direction="decrease")},
     {"m": MEAN, "p": ab.Proportion("p"), "r": ab.Ratio("a", "b", role="guardrail", margin=0.1)},
 ]
-MONITORS = [ab.FixedHorizon(alpha=0.05), ab.AnytimeValid(alpha=0.05)]
+LIFTS = ab.bayes.StudentPrior(df=3, scale=0.01)
+MONITORS = [
+    ab.FixedHorizon(alpha=0.05),
+    ab.AnytimeValid(alpha=0.05),
+    ab.Bayesian(),
+    ab.Bayesian(loss=ab.relative(0.002), prior=LIFTS, prior_scale="relative"),
+]
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ def plans() -> list[ab.Experiment]:
             unit="u", variant="v", control="old", metrics=metrics, monitor=monitor, allocation=allocation, timing=timing
         )
         for metrics, monitor, allocation in product(METRICS, MONITORS, ALLOCATIONS)
+        if "success" in {metric.role for metric in metrics.values()} or not getattr(monitor, "loss", None)
     ]
 
 

@@ -51,6 +51,7 @@ def agree(count: float, probability: float, runs: int = RUNS, errors: float = 4.
 
 MONITORS = [
     ab.FixedHorizon(0.05),
+    ab.Bayesian(0.99),
     ab.GroupSequential(0.05, looks=10),
     ab.GroupSequential(0.1, looks=10, boundary="pocock", units=UNITS),
     ab.AnytimeValid(0.05, tune_at=UNITS),
@@ -201,7 +202,7 @@ def test_a_variant_that_gets_no_units_is_never_promoted() -> None:
         assert found.blocked.all()
 
 
-@pytest.mark.parametrize("monitor", MONITORS[:4], ids=lambda monitor: monitor.kind)
+@pytest.mark.parametrize("monitor", MONITORS[:5], ids=lambda monitor: monitor.kind)
 def test_the_same_generator_gives_the_same_runs(monitor: Any) -> None:
     def once(seed: int) -> list[Any]:
         found = run(plan_of(monitor=monitor), {"s": Drift(2.0)}, {"effects": {"s": 1.0}}, runs=3000,

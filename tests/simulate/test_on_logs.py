@@ -20,7 +20,12 @@ from abkit.simulate._on_logs import Sums, simulate_sums
 from abkit.simulate._rule import Rule
 from abkit.simulate._setting import make_setting
 
-MONITORS = [ab.FixedHorizon(0.2), ab.GroupSequential(alpha=0.2, looks=3), ab.AnytimeValid(alpha=0.2, tune_at=3_000)]
+MONITORS = [
+    ab.FixedHorizon(0.2),
+    ab.Bayesian(0.9),
+    ab.GroupSequential(alpha=0.2, looks=3),
+    ab.AnytimeValid(alpha=0.2, tune_at=3_000),
+]
 VERDICTS = {"promote": 1, "continue": 0, "rollback": -1}
 METRICS = {
     "gain": ab.Mean("gain"),

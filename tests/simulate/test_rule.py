@@ -27,7 +27,7 @@ from abkit.simulate._rule import CONTINUE, PROMOTE, ROLLBACK, Rule
 LOOKS = (4_000_000, 9_000_000, 20_000_000)
 WORDS = {"promote": PROMOTE, "continue": CONTINUE, "rollback": ROLLBACK}
 MONITORS = {
-    "fixed": [ab.FixedHorizon(0.05), ab.FixedHorizon(0.4)],
+    "fixed": [ab.FixedHorizon(0.05), ab.FixedHorizon(0.4), ab.Bayesian(0.9)],
     "anytime": [
         ab.AnytimeValid(0.1, tune_at=10_000_000),
         ab.AnytimeValid(0.2, tune_at=1000, sides=1),
