@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import logsumexp, psi
+from scipy.special import psi
 
 from abkit._check import Float64Array
+from abkit.bayes._effect_posterior import log_sum
 from abkit.bayes._effect_priors import MOST_DF, EffectPrior, MixturePrior, NormalPrior, StudentPrior
 from abkit.posterior._series import LOG_ROOT_2PI
 
@@ -150,7 +151,7 @@ class Fit:
         variance = t * t + self.s**2
         squares = (self.y - m) ** 2 / variance
         joint = parts.log_weights[:, None] - 0.5 * (squares + np.log(variance)) - LOG_ROOT_2PI
-        marginal = logsumexp(joint, axis=0)
+        marginal = log_sum(joint)
         share = np.exp(joint - marginal)
         by_mean = (share * (self.y - m) / variance).sum(axis=1)
         by_sd = (share * (t * t / variance) * (squares - 1)).sum(axis=1)
@@ -167,8 +168,8 @@ class Fit:
             np.array([_free(link, value) for link, value in zip(self.kind.links, (mean, *rest), strict=True)])
             for rest in self.kind.starts(spread)
         ]
-        found = [maximised(self.objective, start[-len(self.names) :]) for start in starts]
-        return max(found, key=lambda free: self.objective(free)[0])
+        found = [_climbed(self.objective, start[-len(self.names) :]) for start in starts]
+        return _polished(self.objective, max(found, key=lambda free: self.objective(free)[0]))
 
     def stderrs(self, free: Float64Array) -> tuple[float, ...]:
         """Standard errors of the natural parameters, by the curvature of the objective; nan where there is none."""
@@ -211,9 +212,8 @@ class Fit:
         return _climbed(rest, np.where(links == "log", np.maximum(start, -1.0), start)) if start.size else start
 
 
-def maximised(of: Callable[[Float64Array], Valued], start: Float64Array) -> Float64Array:
-    """Where a smooth function is largest near a start: quasi-Newton steps, then Newton's to the last digits."""
-    found = _climbed(of, start)
+def _polished(of: Callable[[Float64Array], Valued], found: Float64Array) -> Float64Array:
+    """Newton's steps to the last digits of where a smooth function is largest."""
     for _ in range(3):
         try:
             step = np.linalg.solve(_hessian(of, found), of(found)[1])

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from scipy.special import erfcx, log_ndtr, logsumexp, ndtri
+from scipy.special import erfcx, log_ndtr, ndtri
 
 from abkit import _check
 from abkit._check import Float64Array
@@ -158,7 +158,7 @@ class EffectPosterior:
         with np.errstate(over="ignore"):
             z = np.minimum(np.abs(y - m) / total, _FARTHEST)
         joint = self.log_weights[:, None] - 0.5 * z**2 - np.log(total) - LOG_ROOT_2PI
-        marginal = logsumexp(joint, axis=0) if y.size else np.empty(0)
+        marginal = log_sum(joint)
         return np.asarray(of(_Components(joint - marginal, means, sds, marginal), *points))
 
 
@@ -186,14 +186,14 @@ class _Components:
         apart = side * (x - self.means)
         with np.errstate(all="ignore"):
             z = np.where(apart == 0, np.where(self.sds > 0, 0.0, at_atom), apart / self.sds)
-        return _log_sum(self.log_weights + log_ndtr(z))
+        return log_sum(self.log_weights + log_ndtr(z))
 
     def logpdf(self, x: Float64Array) -> Float64Array:
         with np.errstate(all="ignore"):
             densities = -0.5 * ((x - self.means) / self.sds) ** 2 - np.log(self.sds) - LOG_ROOT_2PI
         atoms = np.where(x == self.means, np.inf, -np.inf)
         densities = np.where(self.sds > 0, densities, atoms)
-        return _log_sum(self.log_weights + densities)
+        return log_sum(self.log_weights + densities)
 
     def mean_beyond(self, x: Float64Array, side: float) -> Float64Array:
         """The mean of max(side (effect - x), 0)."""
@@ -279,7 +279,8 @@ def log_unit_loss(z: Any) -> Any:
         return -0.5 * far**2 - LOG_ROOT_2PI + np.log(np.where(far > 100, series, mills))
 
 
-def _log_sum(values: Float64Array) -> Float64Array:
+def log_sum(values: Float64Array) -> Float64Array:
+    """The logarithm of the sum, along the first axis, of what these are logarithms of."""
     top = values.max(axis=0)
     base = np.where(np.isfinite(top), top, 0.0)
     with np.errstate(all="ignore"):
