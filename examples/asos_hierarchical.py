@@ -40,7 +40,9 @@ def last_looks(path: Path) -> pd.DataFrame:
 
 def report(metric: int, looks: pd.DataFrame) -> ab.bayes.HierarchicalFit:
     """What the effects of one metric are, and how they move."""
-    fit = ab.bayes.hierarchical(looks, df=DF, rng=np.random.default_rng(SEED + metric), target_accept=0.95)
+    fit = ab.bayes.hierarchical(
+        looks, scale="relative", df=DF, rng=np.random.default_rng(SEED + metric), target_accept=0.95
+    )
     print(f"metric {metric}, relative effects in percent, Student with {DF:g} df about their mean")
     print(fit.prior.describe())
     print(fit)

@@ -184,7 +184,7 @@ def sample_model(  # noqa: PLR0913 - what sampling depends on
     target_accept : float
         Nearer 1 means smaller steps: slower, with fewer divergences.
     progress : bool
-        Whether a terminal is told that sampling goes on.
+        Whether a terminal or a notebook shows how far each chain is, with its divergences.
 
     Returns
     -------
@@ -219,10 +219,11 @@ def sample_model(  # noqa: PLR0913 - what sampling depends on
     need_pymc()
     import nutpie
 
-    with _shown(progress, f"sampling {chains} chains of {draws + tune:,} draws"), quiet():
+    with _shown(progress, "compiling the model"), quiet():
         ready = _ready(model)
+    with quiet():
         try:
-            data = nutpie.sample(ready.model, seed=seed, save_warmup=False, progress_bar=False, **settings)
+            data = nutpie.sample(ready.model, seed=seed, save_warmup=False, progress_bar=progress, **settings)
         except RuntimeError as error:
             raise DataError(f"the model could not be sampled: {_check.short(str(error))}.") from error
         data = _constrained(data)

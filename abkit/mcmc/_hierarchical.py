@@ -57,33 +57,40 @@ def hierarchical(  # noqa: PLR0913 - what is pooled, how, and how it is sampled:
 
     Parameters
     ----------
-    source : Report, mapping or sequence of results, statistics, frame or array_like
-        A report: `over` says what of it is pooled. A mapping from names, or a sequence, of reports, of `TestResult` or
-        anything else with an `estimate` and a `stderr`. A mapping from names to pairs (control, treatment) of `Counts`
-        or `Moments`. The control's `Counts` or `Moments`, arrays with a value for each effect. A frame or mapping with
-        the columns `estimate` and `stderr`, and perhaps `name`. Or the estimates, in any one unit.
-    second : Counts, Moments or array_like, optional
-        The treatment's statistics, where `source` is the control's; standard errors, where it is the estimates.
+    source : Report, Experiment, mapping or sequence of results, statistics, frame or array_like
+        - A report, or an `Experiment` with its rows as `second`: `over` says what of it is pooled.
+        - A mapping from names, or a sequence, of reports of several experiments, of `TestResult` or of anything else
+          with an `estimate` and a `stderr`.
+        - A mapping from names to pairs (control, treatment) of `Counts`, `Moments` or `Events`; or the control's:
+          arrays with a value for each effect, or a single one that all treatments share.
+        - A frame or mapping with the columns `estimate` and `stderr`, and perhaps `name`; or the estimates, in any one
+          unit.
+    second : statistics, mapping, sequence, array_like or rows, optional
+        The treatment's statistics, where `source` is the control's: arrays, or a mapping or sequence of single ones.
+        Standard errors, where `source` is the estimates. The rows, where it is a plan.
     rng : numpy.random.Generator
         The source of all randomness.
     names : sequence of str, optional
         Of the effects, where `source` has none.
     over : {"segment", "variant", "metric"}
-        What of a report is pooled.
+        What of a report is pooled. Variants share their control, and so the error of its mean: also those of a mapping
+        of results with "variant".
     metric, variant, column : str, optional
         Which metric, treatment and segment column of a report, or of each of several; may be left out where there is
         one only.
-    scale : {"difference", "relative"}, optional
+    scale : {"difference", "relative", "log odds ratio"}, optional
         Of the effects of a report, of results or of `Moments`. By default "relative" over metrics, else "difference".
-        `Counts` have log odds ratios.
+        Only proportions have a "log odds ratio", which is that of `Counts`; `Events` have the "log rate ratio". Of
+        estimates it is what they are called.
     prior : HierarchicalPrior, optional
         By default weakly informative in the unit of the data; see Notes.
     df : float
         Degrees of freedom of the effects about their mean. Infinite, they are normal; 4, say, lets single ones lie far
         out without being drawn in.
     draws, tune, chains, cores, target_accept, progress
-        As in `sample_model`: draws kept and draws for tuning of each chain, chains, chains that run at once, the
-        sampler's care, and whether a terminal is told that it goes on.
+        Draws kept and draws for tuning of each chain; chains, and how many run at once, by default as many as there are
+        processors; the sampler's care, nearer 1 for fewer divergences; and whether a terminal or a notebook shows how
+        far each chain is.
 
     Returns
     -------
@@ -111,10 +118,13 @@ def hierarchical(  # noqa: PLR0913 - what is pooled, how, and how it is sampled:
     given these each effect is normal, and its tail probabilities and intervals are means of exact ones over the draws.
     Those of counts are shares of draws.
 
-    Standard errors are taken as known: with under some fifty units in a segment use `Counts`, or larger segments. The
-    estimates must be independent: results of several variants share their control, and metrics share their units, so
-    that intervals over variants or metrics are a little off. Results under a monitor are read as
-    estimates; pooling does not make repeated looks harmless.
+    Where all estimates share a control, the error of its mean is one more unknown, normal with its standard error, and
+    is integrated out with the effects.
+
+    Standard errors are taken as known: with under some fifty units in a segment use `Counts`, or larger segments.
+    Estimates of segments and experiments must come from different units. Metrics share their units; their errors are
+    taken as independent, so that intervals over metrics that move together are too narrow. Results under a monitor are
+    read as plain estimates, without its bound or prior; pooling does not make repeated looks harmless.
 
     References
     ----------

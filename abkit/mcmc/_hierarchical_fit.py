@@ -108,7 +108,7 @@ class HierarchicalFit(Fit):
         -------
         pandas.DataFrame
             One row an effect: `estimate` and `stderr` as given, `effect` and `sd` of the posterior, the credible
-            interval from `low` to `high`, `shrunk`, the share of the way to the mean of all by which it moved,
+            interval from `low` to `high`, `pooled`, the weight of the mean of all in the effect, from 0 to 1,
             `probability_positive`, and `mc_error`, the Monte Carlo standard error of that probability.
 
         Raises
@@ -156,6 +156,13 @@ class HierarchicalFit(Fit):
         if not math.isfinite(self.df):
             return tau**2
         result: Float64Array = tau**2 * np.moveaxis(self.draws("weight"), -1, 0)
+        return result
+
+    @property
+    def pooled(self) -> Float64Array:
+        """The weight of the mean of all in each effect: 0 leaves it alone, 1 makes all the same."""
+        var = self.estimates.own.reshape(-1, 1, 1) ** 2
+        result: Float64Array = (var / (var + self._variance)).mean(axis=(1, 2))
         return result
 
     @cached_property

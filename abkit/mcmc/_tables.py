@@ -16,9 +16,8 @@ def effects_table(fit: HierarchicalFit, level: float) -> pd.DataFrame:
     """One row an effect, in the order given."""
     import pandas as pd
 
-    results, centre = fit.effects, fit.overall.estimate
-    rows = []
-    for name, raw, stderr in zip(fit.names, fit.estimates.raw, fit.estimates.stderrs, strict=True):
+    results, given, rows = fit.effects, fit.estimates, []
+    for name, raw, stderr, pooled in zip(fit.names, given.raw, given.stderrs, fit.pooled, strict=True):
         result = results[name]
         interval = result.interval(level)
         rows.append(
@@ -30,7 +29,7 @@ def effects_table(fit: HierarchicalFit, level: float) -> pd.DataFrame:
                 "sd": result.stderr,
                 "low": getattr(interval, "low", np.nan),
                 "high": getattr(interval, "high", np.nan),
-                "shrunk": (raw - result.estimate) / (raw - centre) if raw != centre else np.nan,
+                "pooled": float(pooled),
                 "probability_positive": result.effect.pvalue(0.0, "less"),
                 "mc_error": fit.mc_error(name),
             }
