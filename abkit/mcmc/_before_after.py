@@ -21,6 +21,8 @@ from abkit.mcmc._local_level import Changes, Forecast, forecast, make_changes, w
 
 FEWEST_BEFORE, MOST_BEFORE = 20, 5_000
 DRAWS, PRIOR_DRAWS = 2_000, 500
+#: Changes below this have squares that vanish, and what is left beside controls is nothing below that share of them.
+SMALLEST, SAME = 1e-150, 1e-9
 OBSERVATIONAL = "observational: whatever else changed at the switch is in the effect, and controls must not feel it"
 
 
@@ -267,12 +269,24 @@ def _controls(controls: object, values: Float64Array) -> Float64Array:
 
 
 def _refuse_constant(values: Float64Array, explained: Float64Array) -> None:
+    """Refuse what has no changes to learn from, and what has none left beside its controls."""
     seen = np.isfinite(values)
-    if np.ptp(values[seen]) == 0:
-        raise ValueError(f"`series` must change before the switch; got {values[seen][0]:g} in every bucket.")
-    still = np.flatnonzero(np.ptp(explained[seen], axis=0) == 0)
+    series, columns = values[seen], explained[seen]
+    if np.ptp(series) < SMALLEST:
+        raise ValueError(f"`series` must change before the switch; got {series.min():g} to {series.max():g}.")
+    still = np.flatnonzero(np.ptp(columns, axis=0) < SMALLEST)
     if still.size:
         raise ValueError(f"`controls` must change before the switch; number {still[0]} (from 0) does not.")
+    if 2 * columns.shape[1] > series.size:
+        raise ValueError(
+            f"`controls` and the waves of `season` must be at most half as many as buckets before the switch; got "
+            f"{columns.shape[1]}, and {series.size} buckets."
+        )
+    change, others = np.diff(series), np.diff(columns, axis=0)
+    others = others / np.max(np.abs(others), axis=0)
+    slopes = np.linalg.lstsq(others, change / np.max(np.abs(change)))[0]
+    if np.max(np.abs(change / np.max(np.abs(change)) - others @ slopes)) < SAME:
+        raise ValueError("`controls` must not be the series itself, or add up to it; nothing of it is left to explain.")
 
 
 @cache

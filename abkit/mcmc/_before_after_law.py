@@ -27,6 +27,11 @@ class DrawsLaw(Law):
     scale: str = "difference"
 
     @cached_property
+    def least(self) -> float:
+        """How many standard deviations the forecast lies above zero, for the draw that puts it nearest."""
+        return float(np.min(self.means / self.sds))
+
+    @cached_property
     def mean(self) -> Float64Array:
         """Posterior mean."""
         return np.full(self.pairs, self.observed - self.means.mean())
@@ -83,7 +88,7 @@ class ShareLaw(Law):
         return np.where(some, below, 0.0), np.where(some, above, 1.0), np.where(some, density * bound / left, 0.0)
 
     def _moment(self, order: int) -> float:
-        points, weights = np.polynomial.hermite_e.hermegauss(21)
+        points, weights = np.polynomial.hermite_e.hermegauss(21 if self.difference.least > 8 else 9)
         forecast = self.difference.means[:, None] + self.difference.sds[:, None] * points
         values = (self.difference.observed / forecast - 1) ** order
         return float((values @ weights).mean() / weights.sum())
@@ -91,4 +96,4 @@ class ShareLaw(Law):
 
 def share_of(law: DrawsLaw) -> ShareLaw | None:
     """The law of the share, unless the forecast may be zero or less."""
-    return ShareLaw(law) if law.observed > 0 and np.min(law.means / law.sds) > 8 else None
+    return ShareLaw(law) if law.observed > 0 and law.least > 5 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from abkit.inference._resample import generator
 from abkit.mcmc._draws import DrawsEffect
 from abkit.mcmc._fit import Compiled, Fit, add_groups, compiled, sample_model
 from abkit.mcmc._revenue_checks import Posterior, Predicted, failures, lognormal_checks, pareto_checks
-from abkit.mcmc._revenue_data import Spend, Tail, make_spend, make_tails
+from abkit.mcmc._revenue_data import Spend, Tail, make_spend, make_tail
 from abkit.mcmc._revenue_models import (
     LOGNORMAL_PRIOR,
     PARETO_PRIOR,
@@ -33,6 +34,8 @@ PARTS = ("mean", "share", "spend")
 _NAMES = {"mean": "revenue of a unit", "share": "share of payers", "spend": "revenue of a payer"}
 #: Standard errors between the model's mean and the sample's from which on the result says so.
 FAR = 3.3
+#: A tail index of 1 has no mean; with this probability beyond 0.8 the result says what its mean rests on.
+HEAVY, HARDLY = 0.8, 0.05
 PRIOR_DRAWS = 1000
 
 
@@ -100,12 +103,15 @@ class RevenueFit(Fit):
         return {"mean": self.test("mean"), "share": self.test("share"), "spend": self.test("spend")}
 
     def _caution(self) -> str | None:
-        for i, name in enumerate(VARIANTS):
+        return "; ".join(self._cautions()) or None
+
+    def _cautions(self) -> Iterator[str]:
+        for name, sample, stderr in zip(VARIANTS, self.samples, self.stderrs, strict=True):
             draws = self.draws("mean", variant=name)
-            model, sample = float(draws.mean()), self.samples[i]
-            if abs(model - sample) > FAR * np.hypot(draws.std(), self.stderrs[i]):
-                return f"the model's mean of the {name} is {model:.6g}, and the sample's is {sample:.6g}"
-        return None
+            if abs(draws.mean() - sample) > FAR * np.hypot(draws.std(), stderr):
+                yield f"the model's mean of the {name} is {draws.mean():.6g}, and the sample's is {sample:.6g}"
+            if self.tail == "pareto" and np.mean(self.draws("tail_index", variant=name) > HEAVY) > HARDLY:
+                yield f"the tail of the {name} is so heavy that its mean rests on the prior; cap the revenue of a unit"
 
     def __str__(self) -> str:
         lines = [f"revenue, {self.tail}", super().__str__()]
@@ -113,6 +119,7 @@ class RevenueFit(Fit):
             lines += [_line(part, result) for part, result in self.effects().items()]
             pairs = zip(VARIANTS, self.samples, strict=True)
             lines += [f"sample mean of the {name}: {sample:.6g}" for name, sample in pairs]
+            lines += [f"caution: {said}" for said in self._cautions()]
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -143,9 +150,9 @@ def revenue(
     rng : numpy.random.Generator
         Source of all randomness: the same generator gives the same draws.
     tail : {"lognormal", "pareto"}
-        "lognormal": the logs of what payers spend are normal. "pareto": nothing is assumed of payments up to the 90%
-        quantile of all payments, and those above it, in each variant, have a generalised Pareto tail; it needs 20 of
-        them in each variant.
+        "lognormal": the logs of what payers spend are normal. "pareto": in each variant nothing is assumed of payments
+        up to their 90% quantile, or lower so that 20 lie above it, and those above have a generalised Pareto tail; it
+        needs 40 payers in each.
     **sampling
         `draws`, `tune`, `chains`, `cores`, `target_accept` and `progress` of the sampler, by default four chains of
         1,000 draws after 1,000 of tuning.
@@ -187,7 +194,7 @@ def revenue(
     _check.choice("tail", tail, TAILS)
     source = generator(rng)
     spends = make_spend("control", control), make_spend("treatment", treatment)
-    tails = make_tails(spends) if tail == "pareto" else None
+    tails = _tails(spends) if tail == "pareto" else None
     given = lognormal_data(spends) if tails is None else pareto_data(spends, tails)
     fit = sample_model(_ready(tail).with_data(**given), rng=source, **sampling)
     draws = _flat(fit.data["posterior"])
@@ -195,6 +202,10 @@ def revenue(
     means = spends[0].mean, spends[1].mean
     data = _with_groups(fit.data, given, source)
     return RevenueFit(data, fit.diagnostics, tail, tuple(checks), means, (spends[0].stderr, spends[1].stderr))
+
+
+def _tails(spends: tuple[Spend, Spend]) -> tuple[Tail, Tail]:
+    return make_tail("control", spends[0]), make_tail("treatment", spends[1])
 
 
 def _with_groups(data: Any, given: dict[str, Any], rng: np.random.Generator) -> Any:

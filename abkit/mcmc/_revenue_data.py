@@ -69,23 +69,16 @@ def make_spend(name: str, revenue: object) -> Spend:
     return Spend(values.size, paid, float(logs.mean()), float(np.square(logs - logs.mean()).sum()))
 
 
-def make_tails(spends: tuple[Spend, Spend]) -> tuple[Tail, Tail]:
-    """Both variants cut at one threshold, a quantile of all payers."""
-    everyone = np.sort(np.concatenate([spend.paid for spend in spends]))
-    rows = min(int(TAIL_SHARE * everyone.size), MOST_ROWS)
-    threshold = float(everyone[everyone.size - rows - 1]) if rows else float(everyone[-1])
-    first, second = (_cut(spend, threshold) for spend in spends)
-    fewest = min(first.excess.size, second.excess.size)
-    if fewest < FEWEST_ROWS:
+def make_tail(name: str, spend: Spend) -> Tail:
+    """Cut at the 90% quantile of the payments, or lower where they are few; all that are alike lie on one side."""
+    rows = min(max(round(TAIL_SHARE * spend.payers), FEWEST_ROWS), MOST_ROWS)
+    where = int(np.searchsorted(spend.paid, spend.paid[-rows])) if rows <= spend.payers else 0
+    if 2 * where < spend.payers:
         raise ValueError(
-            f"`tail` must be 'lognormal' with so few payers; got 'pareto', and {fewest} payments of a variant above "
-            f"{threshold:g}, where {FEWEST_ROWS} are needed."
+            f"`{name}` must have a tail where `tail` is 'pareto': {FEWEST_ROWS} payments that no more than half are as "
+            f"large as; got {spend.payers} payments of {np.unique(spend.paid).size} different sizes. Compare means."
         )
-    return first, second
-
-
-def _cut(spend: Spend, threshold: float) -> Tail:
-    where = int(np.searchsorted(spend.paid, threshold, side="right"))
-    below = spend.paid[:where]
-    stderr = float(below.std(ddof=1)) / np.sqrt(where) if where > 1 else 0.0
-    return Tail(threshold, float(below.mean()) if where else 0.0, float(stderr), spend.paid[where:] - threshold)
+    below, threshold = spend.paid[:where], float(spend.paid[where - 1])
+    spread = float(below.std(ddof=1)) / np.sqrt(where)
+    stderr = max(spread, threshold / where)  # as far as one more payment moves the mean, where all are alike
+    return Tail(threshold, float(below.mean()), stderr, spend.paid[where:] - threshold)

@@ -59,9 +59,9 @@ def lognormal_model(data: Mapping[str, Any]) -> Any:
 
 
 def pareto_data(spends: tuple[Spend, Spend], tails: tuple[Tail, Tail]) -> dict[str, Any]:
-    """What the model observes, in units of the threshold: counts, the mean below it, each excess over it."""
-    threshold = tails[0].threshold
-    excess = [tail.excess / threshold for tail in tails]
+    """What the model observes, in units of each threshold: counts, the mean below it, each excess over it."""
+    threshold = np.array([tail.threshold for tail in tails])
+    excess = [tail.excess / tail.threshold for tail in tails]
     return {
         "units": np.array([spend.units for spend in spends]),
         "observed_payers": np.array([spend.payers for spend in spends]),

@@ -108,7 +108,7 @@ def simulate_pareto(rng: np.random.Generator) -> Simulated:
         "excess": np.concatenate(excess),
         "of": np.repeat([0, 1], large),
         "centre": 1.0,
-        "threshold": 1.0,
+        "threshold": np.ones(2),
     }
     mean = share * ((1 - large_share) * below + large_share * (1 + scale / (1 - index)))
     truth = {"large_share": large_share, "tail_index": index, "tail_scale": scale, "mean": mean}

@@ -97,6 +97,11 @@ def test_the_law_of_an_effect_is_a_mixture_with_all_its_tail() -> None:
     assert float(share.cdf([0.1])[0]) == pytest.approx(np.mean(drawn <= 0.1), abs=0.005)
     assert float(share.cdf([-1.5])[0]) == 0
     assert share_of(DrawsLaw(1.0, np.array([0.1]), np.array([1.0]))) is None
+    near = share_of(DrawsLaw(12.0, np.array([10.0]), np.array([1.8])))
+    assert near is not None
+    drawn = 12 / rng.normal(10, 1.8, 400_000) - 1
+    assert float(near.mean[0]) == pytest.approx(drawn.mean(), abs=2e-3)
+    assert near.ends(1e-9)[1] == np.inf
 
 
 def test_a_season_is_a_few_waves() -> None:
@@ -110,7 +115,10 @@ def test_a_season_is_a_few_waves() -> None:
     [
         ((np.arange(30.0), 30, None, None), "must leave a bucket with a value after it; got 30 of 30"),
         ((np.arange(30.0), 5, None, None), "20 to 5,000 buckets with a value before the switch; got 5"),
-        ((np.ones(40), 30, None, None), "`series` must change before the switch; got 1 in every bucket"),
+        ((np.ones(40), 30, None, None), "`series` must change before the switch; got 1 to 1"),
+        ((np.arange(40.0) * 1e-200, 30, None, None), "`series` must change before the switch; got 0 to 2.9e-199"),
+        ((np.arange(40.0) ** 2, 30, np.arange(40.0)[None] ** 2, None), "`controls` must not be the series itself"),
+        ((np.arange(40.0) ** 2, 30, np.eye(40)[:16], None), "at most half as many .* got 16, and 30 buckets"),
         ((np.arange(40.0), 30, np.ones((1, 40)), None), "`controls` must change before the switch; number 0"),
         ((np.arange(40.0), 30, np.ones((1, 39)), None), "must have 40 buckets, as the series has; got 39"),
         ((np.arange(40.0), 30, np.full((1, 40), np.nan), None), "40 buckets lack one"),

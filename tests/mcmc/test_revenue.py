@@ -9,10 +9,10 @@ from scipy import stats
 from abkit._check import Float64Array
 from abkit.errors import DataError
 from abkit.mcmc._revenue_checks import lognormal_checks
-from abkit.mcmc._revenue_data import make_spend, make_tails
+from abkit.mcmc._revenue_data import make_spend, make_tail
 from abkit.mcmc._revenue_models import pareto_quantile, pareto_random
 
-FEW = {"draws": 600, "tune": 400, "chains": 2, "progress": False}
+QUIET = {"progress": False}
 
 
 def lognormal(rng: np.random.Generator, n: int, share: float, mean: float, sd: float) -> Float64Array:
@@ -47,21 +47,26 @@ def test_what_is_no_revenue_is_refused(values: list[float], message: str) -> Non
         make_spend("control", values)
 
 
-def test_both_variants_are_cut_at_one_quantile_of_all_payers() -> None:
-    rng = np.random.default_rng(0)
-    spends = (make_spend("c", rng.lognormal(0, 1, 300)), make_spend("t", rng.lognormal(0.1, 1, 500)))
-    first, second = make_tails(spends)
-    assert first.threshold == second.threshold
-    assert first.excess.size + second.excess.size == 80
-    for spend, tail in zip(spends, (first, second), strict=True):
-        rebuilt = (spend.payers - tail.excess.size) * tail.below_mean + (tail.excess + tail.threshold).sum()
-        assert rebuilt == pytest.approx(spend.paid.sum(), rel=1e-12)
+@pytest.mark.parametrize(("payers", "rows"), [(40, 20), (150, 20), (500, 50), (60_000, 4000)])
+def test_payments_are_cut_where_a_tenth_or_twenty_lie_above(payers: int, rows: int) -> None:
+    spend = make_spend("control", np.random.default_rng(0).lognormal(0, 1, payers))
+    tail = make_tail("control", spend)
+    assert tail.excess.size == rows
+    assert tail.excess[0] > 0
+    rebuilt = (payers - rows) * tail.below_mean + (tail.excess + tail.threshold).sum()
+    assert rebuilt == pytest.approx(spend.paid.sum(), rel=1e-12)
 
 
-def test_too_few_large_payments_have_no_tail() -> None:
-    spends = (make_spend("c", np.arange(1.0, 60)), make_spend("t", np.arange(1.0, 60)))
-    with pytest.raises(ValueError, match=r"'lognormal' with so few payers; got 'pareto', and \d+ payments"):
-        make_tails(spends)
+def test_payments_of_one_size_lie_on_one_side() -> None:
+    tail = make_tail("control", make_spend("control", [10.0] * 60 + [20.0] * 30 + [30.0] * 5))
+    assert (tail.threshold, tail.below_mean, tail.excess.size) == (10, 10, 35)
+    assert tail.below_stderr == pytest.approx(10 / 60)
+
+
+@pytest.mark.parametrize("values", [np.arange(1.0, 40), [10.0] * 60 + [20.0] * 61])
+def test_too_few_large_payments_have_no_tail(values: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"`control` must have a tail where `tail` is 'pareto': 20 payments"):
+        make_tail("control", make_spend("control", values))
 
 
 def test_the_tail_is_the_generalised_pareto() -> None:
@@ -99,7 +104,7 @@ def test_lognormal_spend_is_recovered_and_agrees_with_its_closed_form() -> None:
 
     rng = np.random.default_rng(5)
     control, treatment = lognormal(rng, 40_000, 0.05, 3.0, 1.0), lognormal(rng, 40_000, 0.06, 3.1, 1.0)
-    fit = ab.bayes.revenue(control, treatment, rng=np.random.default_rng(1), **FEW)
+    fit = ab.bayes.revenue(control, treatment, rng=np.random.default_rng(1), **QUIET)
     assert fit.ok, fit.problems
     result = fit.test()
     truth = np.exp(0.5) * np.array([0.05 * np.exp(3.0), 0.06 * np.exp(3.1)])
@@ -116,8 +121,8 @@ def test_lognormal_spend_is_recovered_and_agrees_with_its_closed_form() -> None:
     assert drawn.mean() == pytest.approx(direct.mean(), rel=0.01)
     assert drawn.std() == pytest.approx(direct.std(), rel=0.15)
     assert fit.data["prior"]["mean"].shape == (1, 1000, 2)
-    assert fit.data["posterior_predictive"]["payers"].shape == (2, 600, 2)
-    again = ab.bayes.revenue(control, treatment, rng=np.random.default_rng(1), **FEW)
+    assert fit.data["posterior_predictive"]["payers"].shape == (4, 1000, 2)
+    again = ab.bayes.revenue(control, treatment, rng=np.random.default_rng(1), **QUIET)
     assert again.test().estimate == result.estimate
 
 
@@ -127,14 +132,14 @@ def test_a_heavier_tail_is_refused_by_the_lognormal_and_recovered_by_the_pareto(
 
     rng = np.random.default_rng(8)
     control, treatment = pareto(rng, 40_000, 0.05, 0.4), pareto(rng, 40_000, 0.05, 0.4)
-    wrong = ab.bayes.revenue(control, treatment, rng=rng, **FEW)
+    wrong = ab.bayes.revenue(control, treatment, rng=rng, **QUIET)
     assert wrong.diagnostics.problems == ()
     assert not wrong.ok
     assert "predictions of the model fail" in wrong.problems[0]
     assert "tail='pareto'" in str(wrong)
     with pytest.raises(DataError, match="A wrong tail gives a wrong mean"):
         wrong.test()
-    fit = ab.bayes.revenue(control, treatment, rng=rng, tail="pareto", **FEW)
+    fit = ab.bayes.revenue(control, treatment, rng=rng, tail="pareto", **QUIET)
     assert fit.ok, fit.problems
     truth = 0.05 * 10 * (1 + 0.4 / 0.6)
     for variant in ("control", "treatment"):
