@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.special import psi
@@ -18,6 +19,9 @@ from abkit.posterior._series import LOG_ROOT_2PI
 Valued = tuple[float, Float64Array]
 _FAR = 25.0
 _STEP = 1e-3
+#: With more experiments than this the search begins where it ends for some of them.
+_MANY = 2000
+_SOME = 1000
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,8 @@ class Kind:
     """A kind of prior: its parameters, the mean first, and how it is made of them.
 
     `links` says of each parameter what of it is free: itself, its logarithm or its log odds. `gradient` is that of the
-    log likelihood, `penalty` the logarithm of what keeps parameters from the ends of their ranges, with its gradient;
-    `starts` are those of the search, without the mean, for a spread of the effects.
+    log likelihood, `penalty` the logarithm of what keeps parameters from the ends of their ranges, with its gradient,
+    after the largest estimate; `starts` are those of the search, without the mean, for a spread of the effects.
     """
 
     names: tuple[str, ...]
@@ -70,12 +74,15 @@ def _mixture_gradient(at: _Slopes, mean: float, sd: float, share: float) -> list
     return [float(at.means[1]), float(at.sds[1]), float(at.weights[1] - share * at.weights.sum())]
 
 
-def _student_penalty(mean: float, scale: float, df: float) -> tuple[float, list[float]]:  # noqa: ARG001
+def _student_penalty(widest: float, mean: float, scale: float, df: float) -> tuple[float, list[float]]:  # noqa: ARG001
     return math.log(scale) + math.log(df) - df / 10, [0.0, 1.0, 1 - df / 10]
 
 
-def _mixture_penalty(mean: float, sd: float, share: float) -> tuple[float, list[float]]:  # noqa: ARG001
-    return math.log(sd) + math.log(share) + math.log1p(-share), [0.0, 1.0, 1 - 2 * share]
+def _mixture_penalty(widest: float, mean: float, sd: float, share: float) -> tuple[float, list[float]]:  # noqa: ARG001
+    # a component of less than one experiment would widen for ever under ln(sd) alone
+    width = (sd / widest) ** 2
+    value = math.log(sd) - math.log1p(width) + math.log(share) + math.log1p(-share)
+    return value, [0.0, 1 - 2 * width / (1 + width), 1 - 2 * share]
 
 
 KINDS = {
@@ -84,7 +91,7 @@ KINDS = {
         ("", "log"),
         _normal,
         lambda at, *_: [float(at.means[0]), float(at.sds[0])],
-        lambda _, sd: (math.log(sd), [0.0, 1.0]),
+        lambda _, __, sd: (math.log(sd), [0.0, 1.0]),
         lambda sd: [(sd,), (sd / 4,)],
         4,
     ),
@@ -119,6 +126,11 @@ class Fit:
     mean: float | None
     penalised: bool
 
+    @cached_property
+    def widest(self) -> float:
+        """The largest estimate, in units of a standard error, and its own error."""
+        return 1 + float(np.abs(self.y).max())
+
     @property
     def names(self) -> tuple[str, ...]:
         """The free parameters."""
@@ -142,7 +154,7 @@ class Fit:
         """What is made as large as can be."""
         values = self.natural(free)
         value, slopes = self._likelihood(values)
-        more, more_slopes = self.kind.penalty(*values) if self.penalised else (0.0, [0.0] * len(values))
+        more, more_slopes = self.kind.penalty(self.widest, *values) if self.penalised else (0.0, [0.0] * len(values))
         return value + more, (slopes + more_slopes)[-len(free) :]
 
     def _likelihood(self, values: tuple[float, ...]) -> Valued:
@@ -160,6 +172,9 @@ class Fit:
 
     def best(self) -> Float64Array:
         """The free parameters at which the objective is largest."""
+        if self.y.size > _MANY:
+            some = replace(self, y=self.y[:: self.y.size // _SOME], s=self.s[:: self.y.size // _SOME])
+            return _polished(self.objective, _climbed(self.objective, some.best()))
         weights = 1 / self.s**2
         mean = float(weights @ self.y / weights.sum())
         noise = float(np.mean(self.s**2))

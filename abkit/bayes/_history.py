@@ -30,6 +30,7 @@ _FEW = 10
 _OUTLYING = 0.01
 #: A spread below this share of a standard error is none: towards zero the likelihood is flat, and the search stops.
 _NEGLIGIBLE = 0.01
+_MOST = 1e9
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +182,8 @@ def fit_effects(
     DataError
         Too few experiments; or the most likely spread of effects is 0, with "ml".
     ValueError
-        Results on different scales, a standard error of 0 or less, or a value that is not finite.
+        Results on different scales, a standard error of 0 or less, a value that is not finite, or values a billion
+        times the median standard error.
     TypeError
         A history in another form.
 
@@ -197,7 +199,9 @@ def fit_effects(
     logarithms is made as large as can be. With few experiments its maximum is often at a spread of exactly 0, a prior
     that would overrule any data. The penalty ln(sd) makes that impossible, and moves the estimate by about one standard
     error at most [2]_; the share of a mixture has the penalty ln(p (1 - p)) [3]_, degrees of freedom ln(df) - df / 10
-    [4]_. The spread is then a guess upwards where the data show none, and `caution` says so.
+    [4]_. In a mixture the penalty of sd is ln(sd / (1 + (sd / b)^2)), b the largest estimate and a standard error: a
+    component of a single experiment has no upper end otherwise. The spread is then a guess upwards where the data show
+    none, and `caution` says so.
 
     The prior is used as if it were known: with few experiments the posterior is too narrow. Look at
     `interval("sd")`, and try its ends. Standard errors s_i are taken as known: not for experiments with some ten
@@ -236,8 +240,8 @@ def fit_effects(
     usable = [fit for fit in fits if fit is not None]
     if not usable:
         raise DataError(
-            f"the {y.size} estimates vary no more than their standard errors explain: the most likely spread of the "
-            "effects is 0, a prior that would overrule any data. Use method='penalised'."
+            f"the most likely spread of the effects of these {y.size} experiments is 0, a prior that would overrule "
+            "any data. Use method='penalised'."
         )
     compared = {fit.kind: fit.bic for fit in usable}
     best = min(usable, key=lambda fit: fit.bic)
@@ -318,6 +322,13 @@ def _checked(estimates: Any, errors: Any) -> tuple[Float64Array, Float64Array]:
         raise ValueError(f"`history` must have a standard error for every estimate; got {y.size} and {s.size}.")
     if s.size and not s.min() > 0:
         raise ValueError(f"`stderr` must be greater than 0; got {s.min():g}.")
+    if s.size:
+        unit = float(np.median(s))
+        if not max(np.abs(y).max() / unit, s.max() / unit, unit / s.min()) <= _MOST:
+            raise ValueError(
+                f"`history` must have estimates and standard errors within a factor of {_MOST:g} of the median "
+                f"standard error, {unit:g}."
+            )
     return y, s
 
 

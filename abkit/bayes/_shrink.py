@@ -60,10 +60,14 @@ class SelectedEffect:
         return self._root(lambda theta: self.naive - self._mean(theta))
 
     def interval(self, level: float = 0.95) -> Interval:
-        """The effects at which the estimate, among the reported ones, is not in a tail: exact for normal estimates."""
+        """The effects at which the estimate, among the reported ones, is not in a tail: exact for normal estimates.
+
+        All values, where the estimate is so near a threshold that both ends are beyond 1,000 standard errors.
+        """
         level = _check.within("level", level, 0, 1)
         tail = tail_of(level, "two-sided")
-        return Interval(self._where(tail), self._where(1 - tail), level)
+        low, high = self._where(tail), self._where(1 - tail)
+        return Interval(low, high, level) if low < high else Interval(-math.inf, math.inf, level)
 
     def _where(self, above: float) -> float:
         """The effect at which a larger estimate, among the reported ones, has this probability."""
@@ -234,7 +238,7 @@ def best_of_several(estimates: Any, covariance: Any) -> SelectedEffect:
     Raises
     ------
     ValueError
-        Shapes that do not fit, variances of 0 or less, or a covariance that is not symmetric.
+        Shapes that do not fit, variances of 0 or less, or covariances that cannot be.
 
     Notes
     -----
@@ -298,6 +302,8 @@ def _covariance(covariance: Any, size: int) -> Float64Array:
         raise ValueError(f"`covariance` must have variances greater than 0; got {np.diag(v).min():g}.")
     if not np.allclose(v, v.T, rtol=1e-9, atol=0):
         raise ValueError("`covariance` must be symmetric.")
+    if not np.linalg.eigvalsh(v).min() >= -1e-9 * np.diag(v).max():
+        raise ValueError("`covariance` must be positive semidefinite: correlations lie between -1 and 1.")
     return v
 
 

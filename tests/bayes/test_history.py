@@ -61,7 +61,7 @@ def test_a_spread_of_zero_is_never_returned() -> None:
     assert history.kind == "normal"
     assert 5 < history.prior.sd < 8
     assert history.interval("sd").low == 0
-    with pytest.raises(DataError, match="the most likely spread of the effects is 0"):
+    with pytest.raises(DataError, match="the most likely spread of the effects of these 8 experiments is 0"):
         fit_effects(SCHOOLS, method="ml")
     # the penalised estimate is about a standard error from the boundary: Chung et al. 2013
     with pytest.warns(AccuracyWarning):
@@ -144,6 +144,28 @@ def test_an_outlier_and_few_experiments_are_said() -> None:
         fit_effects((y, [0.1] * len(y)), kind="normal")
     with pytest.warns(AccuracyWarning, match="5 experiments show little"):
         fit_effects(([1, -3, 5, 9, -4], [1] * 5))
+
+
+def test_a_giant_among_equals_has_a_finite_prior() -> None:
+    rng = np.random.default_rng(6)
+    y = np.append(rng.normal(0, 1, 30), 1e6)
+    for kind in KINDS:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AccuracyWarning)
+            history = fit_effects((y, np.ones(31)), kind=kind)  # type: ignore[call-overload]
+        assert history.parameters.get("sd", 0.0) < 2e6
+    with pytest.warns(AccuracyWarning):
+        nothing = fit_effects(([0.0] * 20, [1e-6] * 20), kind="mixture")
+    assert nothing.parameters["sd"] < 1e-6
+    with pytest.raises(ValueError, match="within a factor of 1e\\+09 of the median standard error"):
+        fit_effects(([1e150, -1e150, 2, 3], [1] * 4))
+
+
+def test_many_experiments_are_fitted_as_a_few_are() -> None:
+    y, s = np.random.default_rng(7).normal(0, 2, (2, 2100))[0], np.ones(2100)
+    history = fit_effects((y, s), kind="normal", method="ml")
+    assert history.prior.mean == pytest.approx(y.mean(), rel=1e-8)
+    assert history.prior.sd == pytest.approx(math.sqrt(y.var() - 1), rel=1e-8)
 
 
 def test_units_do_not_matter() -> None:
