@@ -82,9 +82,11 @@ def launched_total(estimates: Any, stderrs: Any, *, alpha: float = 0.05) -> Laun
     -----
     With thresholds b_i the sum of the launched estimates exceeds that of their effects a_i by
     sum_i s_i phi((b_i - a_i) / s_i) on average, over all experiments; `bias` has the estimates in place of the effects
-    [1]_. Where effects lie near the thresholds that takes off too little, by up to 30% of the bias. The standard error
+    [1]_, which spread wider than they: where most effects are far smaller than their standard errors that takes off
+    too much, up to twice the bias, and where they lie near the thresholds too little, by up to 30%. The standard error
     is that of the corrected sum around the sum of the effects of what was launched, in closed form, also with estimates
-    for effects. With a history of experiments the sum of the means of `shrunk` needs no such correction.
+    for effects. With some 10 experiments or more, the sum of the means of `shrunk` with the prior that `fit_effects`
+    makes of all of them, launched or not, is closer.
 
     References
     ----------

@@ -122,7 +122,8 @@ def test_the_total_of_what_was_launched() -> None:
             means = history.effects.mean[launched].sum()
             sums.append((truth, total.naive, total.estimate, means, low <= truth <= high))
         truth, naive, corrected, means, covered = np.mean(sums, axis=0)
-        assert abs(corrected - truth) < 0.5 * abs(naive - truth) + 0.2
+        assert abs(corrected - truth) < (0.3 if spread >= 1 else 1) * abs(naive - truth)
+        assert abs(means - truth) < 0.3 * abs(naive - truth)
         rows.append(f"| {spread:g} | {truth:.2f} | {naive:.2f} | {corrected:.2f} | {means:.2f} | {covered:.0%} |")
     write_section(
         "winner's curse, total",
@@ -134,7 +135,8 @@ def test_the_total_of_what_was_launched() -> None:
                 "the mean over 300 runs of the sum of their effects, in standard errors of one experiment, and three",
                 "estimates of it: the sum of the estimates, `launched_total`, and the sum of posterior means with the",
                 "prior that `fit_effects` makes of the same 100 experiments. The last column is how often the interval",
-                "of `launched_total` holds the sum of the effects.",
+                "of `launched_total` holds the sum of the effects. It takes off too much where effects are far smaller",
+                "than their standard errors; posterior means do not.",
                 "",
                 "| spread | effects | estimates | `launched_total` | posterior means | covers |",
                 "|---|---|---|---|---|---|",
@@ -170,8 +172,8 @@ def test_priors_fitted_to_few_experiments() -> None:
                 "",
                 "Effects are N(0, 1) and so are the errors of their estimates. A normal prior is fitted to so many",
                 "past experiments by `fit_effects`, and used for the next one: how often its 95% interval holds the",
-                f"effect, ±{half:.1%} ({runs:,} runs). The prior is used as if it were known, which costs little from",
-                "30 experiments on.",
+                f"effect, ±{half:.1%} ({runs:,} runs). The prior is used as if it were known, which costs coverage where",
+                "experiments are few.",
                 "",
                 "| past experiments | covers |",
                 "|---|---|",
