@@ -75,8 +75,8 @@ def compare(  # noqa: PLR0913 - what a comparison depends on
 
     Notes
     -----
-    Shares have beta posteriors, rates gamma, means Student's [1]_ (normal with a known `sd`), ratios normal ones to first
-    order. Probabilities and losses are closed forms or integrals, never draws: of two shares by a contour integral or
+    Shares have beta posteriors, rates gamma, means Student's [1]_ (normal with a known `sd`), ratios normal ones.
+    Probabilities and losses are closed forms or integrals, never draws: of two shares by a contour integral or
     sums over a line that both densities fall along, of two means by sinc integration [2]_, else by Gauss-Legendre
     panels, which hold ten digits down to 1e-300.
 
@@ -108,6 +108,8 @@ def compare(  # noqa: PLR0913 - what a comparison depends on
     names, variants, alone = _variants(control, treatment)
     if sd is not None and (not isinstance(control, Moments) or hasattr(prior, "posterior")):
         raise ValueError("`sd` is for Moments without a prior of the effect; leave it out.")
+    if isinstance(prior, type):
+        raise TypeError(f"`prior` must be a prior, not its class; got {_check.show(prior)}.")
     if hasattr(prior, "posterior"):
         found = of_effects(variants, prior, scale)
     else:
@@ -177,25 +179,38 @@ def of_effects(variants: Sequence[Any], prior: Any, scale: Scale) -> dict[str, A
 def _variants(control: Any, treatment: Any) -> tuple[tuple[str, ...], tuple[Any, ...], bool]:
     """Names and statistics of all variants, control first, and whether one treatment was given by itself."""
     if isinstance(treatment, Mapping):
-        named = {str(name): value for name, value in treatment.items()}
+        named = dict(treatment)
     elif isinstance(treatment, (list, tuple)):
         named = {f"treatment {k}": value for k, value in enumerate(treatment, 1)}
     else:
         named = {"treatment": treatment}
     if not named:
         raise ValueError("`treatment` must hold at least one variant; got none.")
+    odd = [name for name in named if not isinstance(name, str) or name == "control"]
+    if odd:
+        raise ValueError(f"`treatment` must have text for names, other than 'control'; got {_check.show(odd[0])}.")
     if not isinstance(control, CLASSES):
         listed = ", ".join(kind.__name__ for kind in CLASSES)
         raise TypeError(f"`control` must be one of {listed}; got {_check.show(control)}.")
     for name, value in named.items():
         if type(value) is not type(control):
             raise TypeError(f"`{name}` must be {type(control).__name__}, as the control is; got {_check.show(value)}.")
-    try:
-        np.broadcast_shapes(*(_shape(value) for value in (control, *named.values())))
-    except ValueError:
-        shapes = ", ".join(str(_shape(value)) for value in named.values())
-        raise ValueError(f"`treatment` must have shape {_shape(control)}, as the control has; got {shapes}.") from None
+    _alike([control, *named.values()])
     return ("control", *named), (control, *named.values()), not isinstance(treatment, (Mapping, list, tuple))
+
+
+def _alike(variants: Sequence[Any]) -> None:
+    """Refuse columns or shapes that do not fit each other."""
+    columns = [value.names for value in variants if isinstance(value, CoMoments)]
+    if columns and (len(set(columns)) > 1 or len(columns[0]) != len(("numerator", "denominator"))):
+        shown = " and ".join(str(names) for names in sorted(set(columns)))
+        raise ValueError(f"`control` and `treatment` must have the same two columns for a ratio; got {shown}.")
+    try:
+        np.broadcast_shapes(*map(_shape, variants))
+    except ValueError:
+        shapes = ", ".join(str(_shape(value)) for value in variants[1:])
+        own = _shape(variants[0])
+        raise ValueError(f"`treatment` must have shape {own}, as the control has; got {shapes}.") from None
 
 
 def _shape(statistics: Any) -> tuple[int, ...]:

@@ -158,7 +158,8 @@ class Comparison:
         low, high = _check.number("low", low), _check.number("high", high)
         if not low <= high:
             raise ValueError(f"`high` must be at least `low`; got {high:g} and {low:g}.")
-        below, above = self.law.cdf(self._at(low)), self.law.sf(self._at(high))
+        # an effect that is exactly `low`, as a mixture may have it, is within
+        below, above = self.law.cdf(np.nextafter(self._at(low), -np.inf)), self.law.sf(self._at(high))
         return self._effects(below), self._effects(np.maximum(1 - below - above, 0.0)), self._effects(above)
 
     def bayes_factor(
@@ -242,12 +243,15 @@ class Comparison:
         )
 
     def to_dict(self, level: float = 0.95) -> dict[str, Any]:
-        """Plain values for JSON; undefined and infinite numbers are None."""
+        """Plain values for JSON; undefined and infinite numbers are None.
+
+        Of several treatments with a prior of the effect there is no `probability_best` and no `expected_loss`.
+        """
         numbers = {
             name: _json(getattr(self, name))
             for name in ("estimate", "stderr", "control", "treatment", "probability_better")
         }
-        each = {"probability_best": self.probability_best, "expected_loss": self.expected_loss}
+        each = {"probability_best": self.probability_best, "expected_loss": self.expected_loss} if self._ranked else {}
         return {
             "method": self.method,
             "prior": self.prior,
@@ -309,9 +313,14 @@ class Comparison:
     def _of_variants(self, found: Float64Array) -> Float64Array:
         return np.where(self.undefined.any(axis=0), np.nan, found)
 
+    @property
+    def _ranked(self) -> bool:
+        """Whether it can be said which variant is the best."""
+        return self.arms is not None or len(self.names) <= 2
+
     def _of_effect(self, of_two: Any) -> Float64Array:
         """Of the control and of the treatment, from what is below and above no effect."""
-        if len(self.names) > 2:
+        if not self._ranked:
             raise ValueError("the best of several treatments needs priors of their own values; got one of the effect.")
         first, second = of_two if self.direction == "increase" else of_two[::-1]
         shape = self.undefined.shape[1:]

@@ -19,7 +19,8 @@ from abkit.bayes._closed import Looks, closed
 from abkit.bayes._contour import log_odds
 from abkit.bayes._law import ONE_SD, Law
 from abkit.bayes._lines import on_lines
-from abkit.bayes._sinc import student_difference
+from abkit.bayes._normal_share import normal_share
+from abkit.bayes._sinc import student_difference, student_share
 from abkit.posterior._beta import Beta
 from abkit.posterior._gamma import Gamma
 from abkit.posterior._normal import Normal, Student
@@ -105,8 +106,10 @@ class PairLaw(Law):
             found, lost = on_lines(self.control, self.treatment, self.scale, x)
         elif self.scale == "difference":
             found, lost = student_difference(self.control, self.treatment, x)
+        elif isinstance(self.control, Normal):
+            found, lost = normal_share(self.control, self.treatment, x)
         else:
-            return self.integrated(x)
+            found, lost = student_share(self.control, self.treatment, x)
         # where that has not the digits or would take too long
         rows = np.flatnonzero(lost)
         if rows.size:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import sici
+from scipy.special import sici, stdtr
 
 from abkit._check import Float64Array
 from abkit.bayes._closed import Looks
@@ -31,14 +31,32 @@ _BLOCK = 2500
 #: A probability below this has fewer than ten digits here.
 _SMALLEST = 1e-5
 _FEWEST_DF = 25.0
+#: So improbable a sign is not looked at.
+_NEGLIGIBLE = 1e-17
 
 
 def student_difference(control: Student, treatment: Student, x: Float64Array) -> tuple[Looks, BoolArray]:
     """Lower tail, upper tail and density of the difference at x, shape (pairs,); and where they have no ten digits."""
-    found = _on_grids(control, treatment, x, _looks, 3)
+    found = _on_grids(control, treatment, x, _looks, 4)[:3]
     kept = (np.minimum(found[0], found[1]) > _SMALLEST) & (np.abs(found[0] + found[1] - 1) < 1e-11)
     lost = _others(control, treatment, x, found, kept, uneven_looks)
     return (found[0], found[1], found[2]), lost
+
+
+def student_share(control: Student, treatment: Student, x: Float64Array) -> tuple[Looks, BoolArray]:
+    """The same of the difference over the size of the control, where that is of one sign for sure.
+
+    Then the effect is above x where the treatment is above the control times a number.
+    """
+    times = 1 + x * np.where(control.location < 0, -1.0, 1.0)
+    usable = (times > 0) & (stdtr(control.df, -np.abs(control.location) / control.scale) < _NEGLIGIBLE)
+    times = np.where(usable, times, 1.0)
+    control = Student(control.location * times, control.scale * times, control.df)
+    found = _on_grids(control, treatment, np.zeros(x.shape), _looks, 4)
+    # the density is the mean of the size of the control, in both
+    density = np.abs(control.location * found[2] + found[3]) / times
+    kept = usable & (np.minimum(found[0], found[1]) > _SMALLEST) & (np.abs(found[0] + found[1] - 1) < 1e-11)
+    return (found[0], found[1], density), ~kept
 
 
 def student_losses(control: Student, treatment: Student) -> tuple[Float64Array, BoolArray]:
@@ -76,7 +94,7 @@ def _on_grids(control: Student, treatment: Student, x: Float64Array, of: Any, ro
             for part in np.array_split(chosen, max(1, chosen.size * size // _BLOCK)):
                 width = (high[part, None] - low[part, None]) / (size - 1)
                 f, g = _densities(params[:, part, None], low[part, None] + width * np.arange(size))
-                found[:, part] = of(f * width, g * width, width[:, 0])
+                found[:, part] = of(f * width, g * width, width[:, 0], low[part])
     return found
 
 
@@ -91,12 +109,15 @@ def _densities(params: Float64Array, y: Float64Array) -> tuple[Float64Array, Flo
     return f, np.exp(peak_t - (df_t + 1) / 2 * np.log1p(((y - gap) / scale_t) ** 2 / df_t))
 
 
-def _looks(f: Float64Array, g: Float64Array, width: Float64Array) -> Float64Array:
+def _looks(f: Float64Array, g: Float64Array, width: Float64Array, low: Float64Array) -> Float64Array:
+    """Below, above, the density of the difference at none, and that times the distance from the control's centre."""
     below, above = _summed(f, _matrix(f.shape[1]), g), _summed(f, _matrix(f.shape[1]).T, g)
-    return np.stack([below, above, (f * g).sum(axis=-1) / width])
+    both = f * g
+    density = both.sum(axis=-1) / width
+    return np.stack([below, above, density, low * density + both @ np.arange(f.shape[1])])
 
 
-def _losses(f: Float64Array, g: Float64Array, width: Float64Array) -> Float64Array:
+def _losses(f: Float64Array, g: Float64Array, width: Float64Array, _: Float64Array) -> Float64Array:
     k = np.arange(f.shape[1])
     apart = (k[:, None] - k) * _matrix(len(k))
     return np.stack([_summed(f, apart.T, g), _summed(f, apart, g)]) * width

@@ -312,6 +312,36 @@ def test_what_does_not_fit_is_refused(keywords, message):
         compare(FEW, MORE, **keywords)
 
 
+def test_names_and_columns_that_do_not_fit_are_refused():
+    for names in ({"control": MORE}, {1: MORE}):
+        with pytest.raises(ValueError, match="`treatment` must have text for names, other than 'control'; got"):
+            compare(FEW, names)
+    rows = RNG.gamma(2, 1, (9, 3))
+    other = CoMoments.from_sample(rows[:, :2], ["numerator", "users"])
+    for wrong in ((PAIRS["comoments"][0], other), (CoMoments.from_sample(rows[:, :1], ["numerator"]),) * 2):
+        with pytest.raises(ValueError, match="must have the same two columns for a ratio; got"):
+            compare(*wrong)
+    with pytest.raises(TypeError, match="`prior` must be a prior, not its class"):
+        compare(FEW, MORE, prior=NormalPrior)
+
+
+def test_several_treatments_with_a_prior_of_the_effect_have_effects_but_no_best():
+    result = compare(FEW, {"a": MORE, "b": Counts(1000, 90)}, prior=NormalPrior(sd=0.1))
+    shown = result.to_dict()
+    assert len(shown["probability_better"]) == 2
+    assert "probability_best" not in shown
+    with pytest.raises(ValueError, match="the best of several treatments needs priors of their own"):
+        _ = result.expected_loss
+
+
+def test_no_effect_at_all_is_within_its_region():
+    prior = MixturePrior(weights=(0.5, 0.5), means=(0, 0), sds=(0, 0.02))
+    below, within, above = compare(FEW, MORE, prior=prior).rope(0, 0)
+    assert below + within + above == pytest.approx(1)
+    assert within > 0.3
+    assert compare(FEW, MORE, prior=prior).relative(0.6).low == 0
+
+
 def test_statistics_of_two_kinds_are_refused():
     with pytest.raises(TypeError, match="`treatment` must be Counts, as the control is"):
         compare(FEW, Events(1, 2.0))

@@ -68,8 +68,8 @@ def test_the_contour_and_the_panels_agree():
 @pytest.mark.parametrize("scale", ["difference", "log ratio"])
 def test_the_lines_and_the_panels_agree(scale):
     rng = np.random.default_rng(3)
-    control, treatment = pairs_of_betas(rng, 30)
-    few = [rng.integers(1, 12, 30) * 1.0 for _ in range(4)]
+    control, treatment = pairs_of_betas(rng, 15)
+    few = [rng.integers(1, 12, 15) * 1.0 for _ in range(4)]
     gammas = Gamma(few[0] - 0.5, few[1]), Gamma(few[2] - 0.5, few[3])
     for pair in ((control, treatment), (Beta(*few[:2]), Beta(*few[2:])), gammas):
         if scale == "log ratio" and pair is gammas:
@@ -83,6 +83,16 @@ def test_the_lines_and_the_panels_agree(scale):
             assert (lost & inside).mean() < 0.15
             for one_way, another, digits in zip(found, exact, (1e-10, 1e-10, 1e-6), strict=True):
                 np.testing.assert_allclose(one_way[~lost], another[~lost], rtol=digits)
+
+
+@pytest.mark.parametrize("control", [(10.0, 0.5), (-10.0, 0.5), (0.3, 0.5), (-2.5, 0.4)])
+@pytest.mark.parametrize("family", ["normal", "student"])
+def test_the_share_of_a_control_is_that_of_the_panels(family, control):
+    df = (400.0,) if family == "student" else ()
+    law = PairLaw(one(family, (*control, *df)), one(family, (control[0] + 0.3, 0.7, *df)), "relative")
+    for x in (-0.9, -0.1, 0.0, 0.05, 2.0):
+        at = np.array([x])
+        np.testing.assert_allclose(np.ravel(law.look(at)), np.ravel(law.integrated(at)), rtol=1e-9)
 
 
 @pytest.mark.parametrize("apart", [0.0, 1.0, 9.0, 30.0, 37.0])
