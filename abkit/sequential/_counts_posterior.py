@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from abkit.bayes._difference import PairLaw
 from abkit.bayes._effect import PosteriorEffect
+from abkit.bayes._law import Law
 from abkit.bayes._share import ShareLaw
 from abkit.posterior import Beta
 from abkit.types import Null, Relative
@@ -30,7 +32,7 @@ class CountsEffect(PosteriorEffect):
     """
 
     fewest: int = FEW
-    observed: tuple[float, float] | None = None
+    observed: tuple[float, float] = (math.nan, math.nan)
 
     @property
     def caution(self) -> str | None:  # type: ignore[override]
@@ -44,8 +46,6 @@ class CountsEffect(PosteriorEffect):
 
     def observed_beyond(self, null: Null, way: float) -> bool:
         """Whether the rates as they were seen differ this way from a null: else the prior alone has made them."""
-        if self.observed is None:
-            return True
         control, treatment = self.observed
         bar = (1 + null.value) * control if isinstance(null, Relative) else control + null
         return way * (treatment - bar) > 0
@@ -58,13 +58,15 @@ class CountsEffect(PosteriorEffect):
         """
         both: Any = self.law
         c, t = both.control, both.treatment
-        pairs = (self, _effect(_more(c), t), _effect(c, _more(t)))
-        plain, of_c, of_t = (pair.pvalue(null, "greater" if way > 0 else "less") for pair in pairs)
+        # of the control with one success more, and of the treatment with one
+        law = _law(_joined(_more(c), c), _joined(t, _more(t)), relative=isinstance(null, Relative))
+        of_c, of_t = law.look(np.full(2, null.value if isinstance(null, Relative) else null))[0 if way > 0 else 1]
         if isinstance(null, Relative):
             gap = (1 + null.value) * self.control * of_c - self.treatment * of_t
         else:
+            plain = self.pvalue(null, "greater" if way > 0 else "less")
             gap = self.control * of_c + null * plain - self.treatment * of_t
-        return max(way * gap, 0.0)
+        return max(float(way * gap), 0.0)
 
     def _tails(self, null: Null) -> tuple[float, float]:
         return _known_tails(self, null)
@@ -79,8 +81,16 @@ def _known_tails(effect: CountsEffect, null: Null) -> tuple[float, float]:
 def posterior_of_counts(control: Counts, treatment: Counts) -> CountsEffect:
     """Treatment minus control, each with a uniform prior."""
     both = (control, treatment)
+    c, t = (_uniform(counts) for counts in both)
     rate_c, rate_t = (int(counts.successes) / int(counts.n) for counts in both)
-    return replace(_effect(*(_uniform(counts) for counts in both)), fewest=fewest(both), observed=(rate_c, rate_t))
+    return CountsEffect(
+        _law(c, t, relative=False),
+        _law(c, t, relative=True),
+        control=float(c.mean[0]),
+        treatment=float(t.mean[0]),
+        fewest=fewest(both),
+        observed=(rate_c, rate_t),
+    )
 
 
 def fewest(both: tuple[Counts, Counts]) -> int:
@@ -105,6 +115,9 @@ def _more(posterior: Beta) -> Beta:
     return Beta(posterior.a + 1, posterior.b)
 
 
-def _effect(control: Beta, treatment: Beta) -> CountsEffect:
-    law, share = PairLaw(control, treatment, "difference"), ShareLaw(PairLaw(control, treatment, "log ratio"))
-    return CountsEffect(law, share, float(control.mean[0]), float(treatment.mean[0]))
+def _joined(one: Beta, other: Beta) -> Beta:
+    return Beta(np.concatenate([one.a, other.a]), np.concatenate([one.b, other.b]))
+
+
+def _law(control: Beta, treatment: Beta, *, relative: bool) -> Law:
+    return ShareLaw(PairLaw(control, treatment, "log ratio")) if relative else PairLaw(control, treatment, "difference")
