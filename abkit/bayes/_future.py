@@ -37,6 +37,8 @@ class Future:
 
 def future_of(posterior: Beta | Gamma, more: float) -> Future:
     """The successes among so many more units, or the events in so much more exposure."""
+    if not more:
+        return Future(np.zeros(1), np.ones(1), 1)
     low, high = float(posterior.ppf(_TAIL)), float(posterior.isf(_TAIL))
     if isinstance(posterior, Beta):
         spread = _DEVIATES * np.sqrt(more * np.array([low * (1 - low), high * (1 - high)]))
@@ -68,22 +70,25 @@ def _log_poisson(posterior: Gamma, more: float, k: Float64Array) -> Float64Array
     return np.asarray(-log_gammas(one, posterior, both, 1.0))
 
 
-def smallest_successes(succeeds: Succeeds, first: Float64Array, low: float, high: float) -> Float64Array:
-    """For each number of one variant, the smallest of the other with which there is success; `high` + 1 if none.
+def smallest_successes(succeeds: Succeeds, first: Float64Array, second: Future) -> Float64Array:
+    """For each number of one variant, the smallest of the other with which there is success; if none, one more.
 
     `succeeds(first, second)` is above 0 where there is; it falls with the first, rises with the second, and is smooth
     in both, which need not be whole. So the root is a polynomial in the first, of as high a degree as it takes to be
-    right to 0.001; where it then lies near a whole number, that number itself is asked.
+    right to 0.001; where it then lies near a whole number, that number itself is asked. Of numbers that come in groups,
+    0.001 of a group will do.
     """
+    low, high = float(np.floor(second.number[0])), float(np.ceil(second.number[-1]))
     start, end = (_falls(succeeds, first, at) for at in (low, high))
     smallest = np.full(first.shape, high + 1)
     smallest[:start] = low
     inside = first[start:end]
     if len(inside):
-        guess, error = _polynomial(succeeds, inside, low, high)
-        near = np.flatnonzero(np.abs(guess - np.round(guess)) < max(0.01, 5 * error))
+        guess, error = _polynomial(succeeds, inside, low, high, second.stride)
+        near = np.flatnonzero((np.abs(guess - np.round(guess)) < max(0.01, 5 * error)) & (second.stride == 1))
         found, whole = np.ceil(guess), np.round(guess[near])
-        found[near] = np.where(succeeds(inside[near], whole) > 0, whole, whole + 1)
+        if near.size:
+            found[near] = np.where(succeeds(inside[near], whole) > 0, whole, whole + 1)
         smallest[start:end] = found
     return np.asarray(np.clip(smallest, low, high + 1))
 
@@ -100,25 +105,25 @@ def _falls(succeeds: Succeeds, first: Float64Array, second: float) -> int:
     return low
 
 
-def _polynomial(succeeds: Succeeds, inside: Float64Array, low: float, high: float) -> tuple[Float64Array, float]:
+def _polynomial(
+    succeeds: Succeeds, inside: Float64Array, low: float, high: float, stride: int
+) -> tuple[Float64Array, float]:
     if len(inside) < 80:
-        return _root(succeeds, inside, low, high), 1e-5
+        return _root(succeeds, inside, low, high, stride), 1e-5
     before, error = None, np.inf
     for degree in (16, 32, 64, 128, 256):
         fit = np.polynomial.Chebyshev.interpolate(
-            lambda x: _root(succeeds, x, low, high), degree, domain=[inside[0], inside[-1]]
+            lambda x: _root(succeeds, x, low, high, stride), degree, domain=[inside[0], inside[-1]]
         )
         guess = fit(inside)
         error = np.inf if before is None else float(np.abs(guess - before).max())
         before = guess
-        if error < 1e-3:
+        if error < 1e-3 * stride:
             break
     return guess, error
 
 
-def _root(
-    succeeds: Callable[[Float64Array, Float64Array], Float64Array], first: Float64Array, low: float, high: float
-) -> Float64Array:
+def _root(succeeds: Succeeds, first: Float64Array, low: float, high: float, stride: int) -> Float64Array:
     """Where success begins, by secants in a bracket; just outside the bracket where its ends say all."""
     a, b = np.full(first.shape, low), np.full(first.shape, high)
     fa, fb = succeeds(first, a), succeeds(first, b)
@@ -135,6 +140,6 @@ def _root(
         up = value > 0
         a[left], b[left] = np.where(up, x, middle), np.where(up, middle, y)
         fa[left], fb[left] = np.where(up, fx / 2, value), np.where(up, value, fy / 2)
-        done = (np.abs(value) < 1e-13) | (b[left] - a[left] < 1e-5)
+        done = (np.abs(value) < 1e-13) | (b[left] - a[left] < 1e-5 * stride)
         root[left[done]] = middle[done]
     return np.where(np.isnan(root), (a + b) / 2, root)

@@ -107,8 +107,7 @@ def _of_counts(comparison: Comparison, pair: PairLaw, more: Float64Array, level:
         return np.clip(-deviate, -40, 40) - side * goal
 
     futures = [future_of(p.take(lambda a: a[0]), float(m)) for p, m in zip((c, t), more, strict=True)]
-    second = futures[1].number
-    smallest = smallest_successes(succeeds, futures[0].number, float(np.floor(second[0])), float(np.ceil(second[-1])))
+    smallest = smallest_successes(succeeds, futures[0].number, futures[1])
     reached = futures[1].at_least(smallest)
     return float(np.clip(futures[0].probability @ (reached if side > 0 else 1 - reached), 0.0, 1.0))
 

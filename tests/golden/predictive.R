@@ -67,7 +67,7 @@ for (q in list(c(12, 10, 40, 15, 12, 35, 30, 0.95), c(30, 1, 29, 20, 1.5, 19, 90
   edge <- q[2] + spread * c(-60, -8, -4, -2, -1, 0, 1, 2, 4, 8)
   # from the first future mean that is enough down to minus infinity
   first <- q[2] - 60 * spread
-  low <- first; high <- q[5]
+  low <- first; high <- (q[5] * (n + more) - n * q[2]) / more
   for (i in 1:60) { middle <- (low + high) / 2; if (reached(middle) > 0) low <- middle else high <- middle }
   cuts <- sort(c(edge[edge < low], low))
   total <- pt((first - q[2]) / spread, n - 1)
