@@ -16,7 +16,7 @@ from abkit._sets import ConfidenceSet, Interval, NoInterval, tail_of
 from abkit.bayes._bayes_factor import EFFECT_SCALE, log_bayes_factor
 from abkit.bayes._difference import PairLaw, natural_scale, pair_law
 from abkit.bayes._effect import PosteriorEffect
-from abkit.bayes._intervals import OwnValue, shortest
+from abkit.bayes._intervals import OwnValue, shortest, shortest_effects
 from abkit.bayes._law import Law
 from abkit.bayes._losses import best_of, losses_of, pair_losses
 from abkit.bayes._planned_end import predicted
@@ -296,7 +296,7 @@ class Comparison:
         level = _check.within("level", level, 0, 1)
         _check.choice("kind", kind, KINDS)
         tail = np.full(self.undefined.size, tail_of(level, "two-sided"))
-        low, high = law.ends(tail) if kind == "equal-tailed" else shortest(law, 2 * tail)
+        low, high = law.ends(tail) if kind == "equal-tailed" else shortest_effects(law, 2 * tail)
         if self.shape == () and self.undefined.any():
             return NoInterval(level, self.why)
         return Interval(self._effects(low), self._effects(high), level)

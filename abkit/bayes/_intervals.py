@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, ndtri
 
 from abkit._check import Float64Array
+from abkit.bayes._law import Law
 
-_STEPS = 60
+_STEPS, _MOVES = 60, 20
 _FURTHEST = 40.0
+#: Shares of the error that are tried at first, and in each closer round.
+_FIRST, _LATER, _ROUNDS = 41, 9, 9
 
 
 def shortest(law: Any, error: Float64Array) -> tuple[Float64Array, Float64Array]:
@@ -19,8 +22,11 @@ def shortest(law: Any, error: Float64Array) -> tuple[Float64Array, Float64Array]
 
     How much of the error lies below is found by secants: on the scale of its log odds the logarithm of one density over
     the other is nearly a straight line. A density that is higher at both ends than between them has two such sets; this
-    is the one at the higher end.
+    is the one at the higher end. What a mixture leaves of an effect may have several peaks, and values of their own
+    probability: there widths are compared.
     """
+    if len(getattr(getattr(law, "posterior", None), "means", ())) > 1:
+        return _narrowest(law, error)
     odds, before, gap_before = np.zeros_like(error), np.full_like(error, np.nan), np.zeros_like(error)
     for _ in range(_STEPS):
         low, high = law.ends(error * expit(odds), error * expit(-odds))
@@ -33,6 +39,48 @@ def shortest(law: Any, error: Float64Array) -> tuple[Float64Array, Float64Array]
             break
         before, gap_before, odds = odds, gap, following
     return low, high
+
+
+def _narrowest(law: Any, error: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Of some shares of the error that may lie below the best, then of closer ones beside it."""
+    centre, reach = np.full_like(error, 0.5), 0.5
+    a, b = law.ends(error * centre, error * centre)
+    for points in (_FIRST, *[_LATER] * _ROUNDS):
+        middle = centre
+        for step in np.linspace(-reach, reach, points):
+            share = np.clip(middle + step, 1e-12, 1 - 1e-12)
+            low, high = law.ends(error * share, error * (1 - share))
+            better = high - low < b - a
+            centre, a, b = np.where(better, share, centre), np.where(better, low, a), np.where(better, high, b)
+        reach *= 2 / (points - 1)
+    return a, b
+
+
+def shortest_effects(law: Law, error: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """The same of effects: both ends move at once, so that no quantiles are found on the way."""
+    ends = np.stack(law.ends(error / 2))
+    spread = np.maximum(ends[1] - ends[0], 1e-300)
+    left, before, gap_before = np.arange(error.size), np.full_like(error, np.nan), np.zeros_like(error)
+    for _ in range(_MOVES):
+        if not left.size:
+            return ends[0], ends[1]
+        size, wanted = left.size, error[left]
+        below, above, density = law.rows(np.concatenate([left, left])).look(ends[:, left].ravel())
+        with np.errstate(all="ignore"):
+            tails, heights = np.stack([below[:size], above[size:]]), density.reshape(2, size)
+            odds, gap = np.log(tails[0] / tails[1]), np.log(heights[0] / heights[1])
+            slope = np.clip((gap - gap_before[left]) / (odds - before[left]), 0.3, 30.0)
+            step = np.where(np.isnan(slope), gap, gap / slope)
+            following = odds - np.clip(step, -2.0, 2.0)
+            z = ndtri(tails)
+            lack = ndtri(np.stack([wanted * expit(following), wanted * expit(-following)])) - z
+            move = np.array([[1.0], [-1.0]]) * lack * np.exp(-z * z / 2) / np.sqrt(2 * np.pi) / heights
+            before[left], gap_before[left] = odds, gap
+            ends[:, left] += np.where(np.isfinite(move), move, 0.0)
+            done = (np.abs(move) < 1e-9 * spread[left]).all(axis=0)
+        left = left[~done]
+    ends[:, left] = shortest(law.rows(left), error[left])
+    return ends[0], ends[1]
 
 
 @dataclass(frozen=True, eq=False)
