@@ -21,6 +21,8 @@ _BLOCK = 200_000
 #: Standard deviations whose square is still a number.
 _FARTHEST = 1e150
 _STARTS = 40
+#: An end this close to a value of its own probability, as a share of the interval, is that value.
+_AT_ATOM = 1e-9
 _STEPS = 200
 
 
@@ -263,7 +265,11 @@ class _Components:
             with np.errstate(all="ignore"):
                 too_far = self.logpdf(a) - self.logpdf(b) > 0
             low, high = np.where(too_far, low, middle), np.where(too_far, middle, high)
-        return self.ends(low + (high - low) / 2, outside)
+        a, b = self.ends(low + (high - low) / 2, outside)
+        near = _AT_ATOM * (b - a)
+        for atom in self.means[(self.sds == 0).reshape(len(self.sds), -1).all(axis=1)]:
+            a, b = (np.where(np.abs(end - atom) <= near, atom, end) for end in (a, b))
+        return a, b
 
     def ends(self, share: Float64Array, outside: float) -> tuple[Float64Array, Float64Array]:
         return self.quantile(share * outside, 1.0), self.quantile((1 - share) * outside, -1.0)

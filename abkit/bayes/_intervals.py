@@ -15,6 +15,7 @@ _STEPS, _MOVES = 60, 20
 _FURTHEST = 40.0
 #: Shares of the error that are tried at first, and in each closer round.
 _FIRST, _LATER, _ROUNDS = 41, 9, 9
+_AT_NOTHING = 1e-6
 
 
 def shortest(law: Any, error: Float64Array) -> tuple[Float64Array, Float64Array]:
@@ -53,6 +54,9 @@ def _narrowest(law: Any, error: Float64Array) -> tuple[Float64Array, Float64Arra
             better = high - low < b - a
             centre, a, b = np.where(better, share, centre), np.where(better, low, a), np.where(better, high, b)
         reach *= 2 / (points - 1)
+    if np.any((law.posterior.means == 0) & (law.posterior.sds == 0)):
+        # the widths have a corner where an end reaches no effect, and the rounds come near it only
+        a, b = (np.where(np.abs(end) <= _AT_NOTHING * (b - a), 0.0, end) for end in (a, b))
     return a, b
 
 

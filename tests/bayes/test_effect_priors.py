@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from abkit.bayes import MixturePrior, NormalPrior, StudentPrior
+from abkit import Counts
+from abkit.bayes import MixturePrior, NormalPrior, StudentPrior, compare, shrunk
 
 CASES = json.loads((Path(__file__).parents[1] / "golden" / "effect_priors.json").read_text(encoding="utf-8"))["cases"]
 SPIKE = MixturePrior(weights=[0.8, 0.2], means=[0, 0], sds=[0, 0.02])
@@ -114,6 +115,23 @@ def test_the_shortest_interval_is_shortest() -> None:
     skewed = StudentPrior(df=2, scale=0.01).posterior([0.03, 0.05], 0.01)
     ends = skewed.interval(0.95, "hdi")
     assert skewed.logpdf(ends.low) == pytest.approx(skewed.logpdf(ends.high), abs=1e-8)
+
+
+def test_the_shortest_interval_ends_at_a_value_of_its_own_probability() -> None:
+    prior = MixturePrior(weights=[0.766, 0.234], means=[0, 0.00133], sds=[0, 0.00292])
+    control, treatment = Counts(340_000, 26_001), Counts(340_000, 25_893)
+    found = compare(control, treatment, prior=prior)
+    own = shrunk(compare(control, treatment), prior).interval(0.95, "hdi")
+    for ends in (found.interval(0.95, "hdi"), own):
+        assert -0.0004 < ends.low < -0.0001
+        assert ends.high == 0.0
+    lift = compare(control, treatment, prior=prior).relative(0.95, kind="hdi")
+    assert lift.low == pytest.approx(ends.low / (26_001 / 340_000), rel=0.02)
+    apart = MixturePrior(weights=[0.5, 0.5], means=[-0.01, 0.01], sds=[0.001, 0.001])
+    two = compare(Counts(10_000, 765), Counts(10_000, 761), prior=apart)
+    shortest = two.interval(0.95, "hdi")
+    assert two.law.posterior.cdf(shortest.high)[0] - two.law.posterior.cdf(shortest.low)[0] == pytest.approx(0.95)
+    assert shortest.high - shortest.low <= two.interval(0.95).high - two.interval(0.95).low
 
 
 @pytest.mark.parametrize("prior", PRIORS)
