@@ -149,6 +149,9 @@ def test_a_heavier_tail_is_refused_by_the_lognormal_and_recovered_by_the_pareto(
     assert fit.test().interval(0.99).contains(0.0)
     assert set(fit.effects()) == {"mean", "share", "spend"}
     assert fit.test().method == "revenue, pareto: revenue of a unit"
+    assert fit.test().caution is None
+    heavy = [np.abs(rng.standard_cauchy(5_000)) for _ in range(2)]
+    assert "rests on the prior" in str(ab.bayes.revenue(*heavy, rng=rng, tail="pareto", **QUIET).test().caution)
 
 
 @pytest.mark.bayes
