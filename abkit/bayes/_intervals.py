@@ -26,7 +26,7 @@ def shortest(law: Any, error: Float64Array) -> tuple[Float64Array, Float64Array]
     is the one at the higher end. What a mixture leaves of an effect may have several peaks, and values of their own
     probability: there widths are compared.
     """
-    if len(getattr(getattr(law, "posterior", None), "means", ())) > 1:
+    if _several_peaks(law):
         return _narrowest(law, error)
     odds, before, gap_before = np.zeros_like(error), np.full_like(error, np.nan), np.zeros_like(error)
     for _ in range(_STEPS):
@@ -40,6 +40,10 @@ def shortest(law: Any, error: Float64Array) -> tuple[Float64Array, Float64Array]
             break
         before, gap_before, odds = odds, gap, following
     return low, high
+
+
+def _several_peaks(law: Any) -> bool:
+    return len(getattr(getattr(law, "posterior", None), "means", ())) > 1
 
 
 def _narrowest(law: Any, error: Float64Array) -> tuple[Float64Array, Float64Array]:
@@ -62,6 +66,8 @@ def _narrowest(law: Any, error: Float64Array) -> tuple[Float64Array, Float64Arra
 
 def shortest_effects(law: Law, error: Float64Array) -> tuple[Float64Array, Float64Array]:
     """The same of effects: both ends move at once, so that no quantiles are found on the way."""
+    if _several_peaks(law):
+        return shortest(law, error)
     ends = np.stack(law.ends(error / 2))
     spread = np.maximum(ends[1] - ends[0], 1e-300)
     left, before, gap_before = np.arange(error.size), np.full_like(error, np.nan), np.zeros_like(error)
