@@ -15,6 +15,7 @@ from abkit.sequential._belief import loss_at
 from abkit.types import Alternative, Null, Relative, RelativeMethod
 
 _HALVINGS = 200
+EPSILON = 2.0**-52
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,22 +108,30 @@ class MixedEffect(BaseEffect):
         low = high = math.nan
         if alternative != "less":
             lows = [low for low, _ in each]
-            low = _boundary(min(lows), max(lows), lambda x: self.pvalue(null_of(x), "greater") >= tail)
+            low = _boundary(min(lows), max(lows), lambda x: self.pvalue(null_of(x), "greater") - tail)
         if alternative != "greater":
             highs = [high for _, high in each]
-            high = -_boundary(-max(highs), -min(highs), lambda x: self.pvalue(null_of(-x), "less") >= tail)
+            high = -_boundary(-max(highs), -min(highs), lambda x: self.pvalue(null_of(-x), "less") - tail)
         return sided(low, high, level, alternative)
 
 
-def _boundary(low: float, high: float, holds: Callable[[float], bool]) -> float:
-    """The smallest number in between at which this holds, which it does at the upper end but for rounding."""
-    if holds(low):
+def _boundary(low: float, high: float, excess: Callable[[float], float]) -> float:
+    """The smallest number in between at which this is not below 0, as it is at the upper end but for rounding."""
+    from scipy.optimize import brentq
+
+    if excess(low) >= 0:
         return low
+    if excess(high) > 0:
+        # where a component is one value there is a step, which has no root
+        root, _ = brentq(excess, low, high, xtol=1e-300, rtol=4 * EPSILON, maxiter=40, full_output=True, disp=False)
+        near = root - 16 * EPSILON * abs(root), root + 16 * EPSILON * abs(root)
+        low = near[0] if low < near[0] and excess(near[0]) < 0 else low
+        high = near[1] if near[1] < high and excess(near[1]) >= 0 else high
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         if not low < middle < high:
             break
-        low, high = (low, middle) if holds(middle) else (middle, high)
+        low, high = (low, middle) if excess(middle) >= 0 else (middle, high)
     return high
 
 
