@@ -127,8 +127,8 @@ HEAD = f"""## Conjugate models
 
 Simulation-based calibration: {SIMULATIONS:,} pairs of true values are drawn from the prior and data from these; then
 the truth's place in its posterior, P(value <= truth | data), must be uniform: of the difference, of the lift, and of
-the control's own value. Chi-square of {BINS} bins, {BINS - 1} degrees of freedom, and the coverage of the equal-tailed 50%,
-90% and 99% intervals. The reference prior of a mean cannot be drawn from;
+the control's own value. Chi-square of {BINS} bins, {BINS - 1} degrees of freedom, and the coverage of the equal-tailed
+50%, 90% and 99% intervals. The reference prior of a mean cannot be drawn from;
 its posterior is exact for each variant whatever the truth, and for the difference covers a little more than it
 says (Behrens and Fisher), so that only the former is tested. Nor can the
 flat prior of the control beside a prior of the effect: it is anywhere.
