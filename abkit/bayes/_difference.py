@@ -177,7 +177,7 @@ def _integrals(law: PairLaw, x: Float64Array) -> Looks:
 
 
 def _accumulated(inner: Float64Array, width: Float64Array, t: Any, ends: Float64Array, upper: Any) -> Float64Array:
-    """The treatment's tail at each node, from its density: incomplete beta functions would take ten times as long.
+    """A posterior's tail at each node, from its density: incomplete beta functions would take ten times as long.
 
     `inner` is that density, as it is along the nodes; beyond the `ends` of the panels the tail is asked of the family.
     """
@@ -192,17 +192,20 @@ def tail_product(control: Any, treatment: Any, up: Any) -> Float64Array:
     """The mean of what the effect is below zero where `up`, or above it: the integral of both tails' product."""
     law = PairLaw(control, treatment, "difference")
     c, t = law.columns
-    up = np.asarray(up)[:, None]
+    up = np.asarray(up, dtype=bool)[:, None]
     with np.errstate(all="ignore"):
         marks = law.marks
         points = np.sort(np.concatenate(marks, axis=-1), axis=-1)
         needed = np.stack(
             [panels_upto(p, np.clip(points, m[:, :1], m[:, -1:]), m) for p, m in zip((c, t), marks, strict=True)]
         )
-        y, weight = nodes(laid(points, needed))
-        return np.asarray(
-            (weight * c.slope(y) * np.where(up, c.above(y) * t.below(y), c.below(y) * t.above(y))).sum(axis=-1)
+        edges = laid(points, needed)
+        y, weight = nodes(edges)
+        of_c, of_t = (
+            _accumulated(np.exp(p.log_peak() - p.deviance(y)), np.diff(edges), p, edges[:, [0, -1]], side)
+            for p, side in ((c, up), (t, ~up))
         )
+        return np.asarray((weight * c.slope(y) * of_c * of_t).sum(axis=-1))
 
 
 def _panels(law: PairLaw, x: Float64Array) -> tuple[Float64Array, Any]:
