@@ -332,6 +332,12 @@ def _checked(estimates: Any, errors: Any) -> tuple[Float64Array, Float64Array]:
     return y, s
 
 
+def by_data(result: Any) -> Any:
+    """What the data alone say, where a plan's prior has drawn the estimate to itself already."""
+    own = getattr(getattr(result, "effect", None), "likelihood", None)
+    return result if own is None else own
+
+
 def _of_results(results: list[Any]) -> tuple[Float64Array, Float64Array, str | None, tuple[int, ...]]:
     for result in results:
         if not isinstance(result, Comparison | TestResult):
@@ -344,8 +350,9 @@ def _of_results(results: list[Any]) -> tuple[Float64Array, Float64Array, str | N
     scales = sorted({result.scale for result in results})
     if len(scales) > 1:
         raise ValueError(f"`history` must be on one scale; got {', '.join(scales)}.")
-    y = np.concatenate([np.zeros(0), *(np.ravel(result.estimate) for result in results)])
-    s = np.concatenate([np.zeros(0), *(np.ravel(result.stderr) for result in results)])
+    seen = [by_data(result) for result in results]
+    y = np.concatenate([np.zeros(0), *(np.ravel(result.estimate) for result in seen)])
+    s = np.concatenate([np.zeros(0), *(np.ravel(result.stderr) for result in seen)])
     usable = np.isfinite(y) & np.isfinite(s) & (s > 0)
     skipped = tuple(np.flatnonzero(~usable).tolist())
     return *_checked(y[usable], s[usable]), scales[0] if scales else None, skipped

@@ -17,7 +17,7 @@ from abkit._sets import Interval, tail_of
 from abkit.bayes._comparison import Comparison
 from abkit.bayes._effect_posterior import EffectPosterior
 from abkit.bayes._effect_priors import EffectPrior
-from abkit.bayes._history import EffectHistory
+from abkit.bayes._history import EffectHistory, by_data
 from abkit.evidence import TestResult
 from abkit.posterior._series import LOG_ROOT_2PI
 from abkit.types import ALTERNATIVES, Alternative
@@ -285,7 +285,8 @@ def _estimate(estimate: Any, stderr: Any) -> tuple[Any, Any, str | None]:
         raise ValueError("`estimate` must not be drawn together already by a prior of the effect.")
     if estimate.reason is not None:
         raise ValueError(f"`estimate` must have an estimate with a standard error; it has none: {estimate.reason}.")
-    return estimate.estimate, estimate.stderr, estimate.scale
+    seen = by_data(estimate)
+    return seen.estimate, seen.stderr, estimate.scale
 
 
 def _one(estimate: Any, stderr: Any) -> tuple[float, float, str | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -345,6 +346,22 @@ def test_segments_are_compared_without_the_prior() -> None:
     for text in (str, ab.Report._repr_html_):
         assert "segments compared, by the data alone, without the prior" in text(found["prior"])
         assert "without the prior" not in text(found["flat"])
+
+
+def test_a_result_under_a_prior_is_not_drawn_to_another_one_twice() -> None:
+    prior = ab.bayes.NormalPrior(sd=0.02)
+    tests = []
+    for monitor in (ab.Bayesian(), ab.Bayesian(prior=prior)):
+        plan = ab.Experiment.from_dict({**PLAN, "monitor": "bayesian"})
+        test = replace(plan, monitor=monitor).analyze(given(0.05)).results[0].test
+        assert test is not None
+        tests.append(test)
+    flat, drawn = tests
+    assert abs(drawn.estimate) < abs(flat.estimate) / 3
+    means = [float(ab.bayes.shrunk(test, prior).mean) for test in tests]
+    assert means[0] == means[1] == pytest.approx(drawn.estimate, rel=1e-12)
+    histories = [ab.bayes.fit_effects([test] * 4 + tests[:1], kind="normal").prior for test in tests]
+    assert histories[0] == histories[1]
 
 
 def test_a_trajectory_says_what_stopping_does() -> None:
