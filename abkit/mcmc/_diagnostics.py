@@ -13,6 +13,8 @@ from abkit._check import Float64Array
 from abkit._sets import finite_or_none
 
 HIGHEST_RHAT, LOWEST_ESS, LOWEST_BFMI = 1.01, 400.0, 0.3
+#: Begins the names of deviates of which parameters are made: these are diagnosed, and nobody reads the deviates.
+DEVIATE = "z_"
 MORE = "sample with more draws and tuning, or a higher `target_accept`"
 
 
@@ -92,6 +94,8 @@ def diagnose(data: Any, free: tuple[str, ...]) -> Diagnostics:
         moved = np.ptp(flat, axis=(0, 1)) > 0  # a quantity made of others may be constant
         if not np.isfinite(flat).all() or (name in free and not moved.all()):
             stuck.append(f"`{name}`")
+            continue
+        if name.startswith(DEVIATE):
             continue
         columns.append(flat[:, :, moved])
         labels += [_label(name, posterior[name][0, 0], int(at)) for at in np.flatnonzero(moved)]

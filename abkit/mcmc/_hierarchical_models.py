@@ -65,21 +65,42 @@ def _build(sized: int, heavy: bool, student_spread: bool, binomial: bool) -> Any
     with pm.Model() as model:
         of = {name: pm.Data(name, np.ones(())) for name in ("prior_mean", "prior_sd", "prior_spread")}
         y, s = pm.Data("y", np.zeros(size)), pm.Data("s", np.ones(size))
-        mu = pm.Normal("mu", of["prior_mean"], of["prior_sd"], initval=0.0)
         tau = (
             pm.HalfStudentT("tau", nu=pm.Data("prior_df", np.array(3.0)), sigma=of["prior_spread"], initval=0.5)
             if student_spread
-            else pm.HalfNormal("tau", of["prior_spread"], initval=0.5)
+            else _half_normal(pm, of["prior_spread"])
         )
         variance: Any = tau**2
         if heavy:
             half = pm.Data("df", np.array(4.0)) / 2
             variance = variance * pm.InverseGamma("weight", half, half, shape=sized, initval=np.ones(sized))
+        mu = _mean_of_all(pm, of, variance, y, s)
         if binomial:
             _counted(pm, mu, variance, y, s, size)
         else:
             pm.Normal("estimate", mu, pm.math.sqrt(variance + s**2), observed=y)
     return model
+
+
+def _half_normal(pm: Any, spread: Any) -> Any:
+    """The half-normal tau as the softplus of what is sampled: on its logarithm the upper end would be a cliff."""
+    share = pm.math.log1pexp(free := pm.Flat("z_tau", initval=0.0))
+    pm.Potential("about_spread", -(share**2) / 2 - pm.math.log1pexp(-free))
+    return pm.Deterministic("tau", spread * share)
+
+
+def _mean_of_all(pm: Any, of: dict[str, Any], variance: Any, y: Any, s: Any) -> Any:
+    """The mean of all effects, written as its mean and standard deviation given tau and a deviate from that.
+
+    One precise estimate holds the mean fast while tau is small, and lets it go while tau is large: sampled as it
+    is, the mean would lie in a funnel. Given normal estimates this deviate is standard normal, whatever tau is.
+    """
+    weights, prior = 1 / (variance + s**2), of["prior_sd"] ** -2
+    precision = pm.math.sum(weights) + prior
+    centre = (pm.math.sum(weights * y) + prior * of["prior_mean"]) / precision
+    mu = pm.Deterministic("mu", centre + pm.Flat("z_mu", initval=0.0) / pm.math.sqrt(precision))
+    pm.Potential("about_prior_mean", -(prior * (mu - of["prior_mean"]) ** 2 + pm.math.log(precision)) / 2)
+    return mu
 
 
 def _counted(pm: Any, mu: Any, variance: Any, y: Any, s: Any, size: int) -> None:
@@ -91,7 +112,7 @@ def _counted(pm: Any, mu: Any, variance: Any, y: Any, s: Any, size: int) -> None
     data = {name: pm.Data(name, np.ones(())) for name in ("centre", "size", "overall")}
     data |= {name: pm.Data(name, np.ones(size)) for name in ("level", "level_sd", "k_c", "n_c", "k_t", "n_t")}
     precision = 1 / variance + 1 / s**2
-    scaled = (mu / variance + y / s**2) / precision + pm.Flat("z", shape=size) / pm.math.sqrt(precision)
+    scaled = (mu / variance + y / s**2) / precision + pm.Flat("z_effect", shape=size) / pm.math.sqrt(precision)
     pm.Potential(
         "about_mu", pm.math.sum(-((scaled - mu) ** 2) / (2 * variance) - pm.math.log(variance * precision) / 2)
     )
