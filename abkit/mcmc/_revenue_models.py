@@ -70,6 +70,7 @@ def pareto_data(spends: tuple[Spend, Spend], tails: tuple[Tail, Tail]) -> dict[s
         "stderr": np.array([tail.below_stderr for tail in tails]) / threshold,
         "excess": np.concatenate(excess),
         "of": np.repeat([0, 1], [values.size for values in excess]),
+        "largest": np.array([values.max() for values in excess]),
         "centre": float(np.concatenate(excess).mean()),
         "threshold": threshold,
     }
@@ -89,8 +90,11 @@ def pareto_model(data: Mapping[str, Any]) -> Any:
         pm.Normal("below", below, given["stderr"], observed=given["observed_mean"], dims="variant")
         unit_index = pm.Beta("unit_index", 2.0, 3.0, dims="variant")
         index = pm.Deterministic("tail_index", low + (high - low) * unit_index, dims="variant")
-        unit_scale = pm.LogNormal("unit_scale", 0.0, 1.0, dims="variant")
-        scale = pm.Deterministic("tail_scale", unit_scale * given["centre"], dims="variant")
+        # a tail of negative index ends, and not before the largest excess: no sampler should walk into that wall
+        room = pm.HalfFlat("room", dims="variant")
+        scale = pm.Deterministic("tail_scale", room + pm.math.maximum(-index, 0.0) * given["largest"], dims="variant")
+        log_scale = pm.math.log(scale)
+        pm.Potential("scale_prior", -((log_scale - pm.math.log(given["centre"])) ** 2) / 2 - log_scale)
         of = given["of"]
         pm.CustomDist("tail", index[of], scale[of], logp=pareto_logp, random=pareto_random, observed=given["excess"])
         above = 1 + scale / (1 - index)

@@ -107,6 +107,7 @@ def simulate_pareto(rng: np.random.Generator) -> Simulated:
         "stderr": np.array([0.05, 0.05]),
         "excess": np.concatenate(excess),
         "of": np.repeat([0, 1], large),
+        "largest": np.array([values.max() for values in excess]),
         "centre": 1.0,
         "threshold": np.ones(2),
     }
