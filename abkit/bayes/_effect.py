@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,37 @@ from abkit.types import Alternative, Null, Relative, RelativeMethod
 POSTERIOR = "posterior"
 
 
+class TailsEffect(BaseEffect):
+    """An effect of which the probabilities below and above a null say everything."""
+
+    __slots__ = ()
+
+    validity = POSTERIOR
+
+    @abstractmethod
+    def _tails(self, null: Null) -> tuple[float, float]:
+        """P(effect <= null) and P(effect >= null)."""
+
+    @property
+    def df(self) -> float:
+        """Infinite: the statistic is a normal deviate."""
+        return math.inf
+
+    def statistic(self, null: Null) -> float:
+        """The normal deviate of the posterior probability above a null."""
+        below, above = self._tails(null)
+        return float(-ndtri(below) if below < above else ndtri(above))
+
+    def pvalue(self, null: Null, alternative: Alternative) -> float:
+        """The posterior probability of the null's side; twice the smaller one where there are two."""
+        below, above = self._tails(null)
+        if alternative == "two-sided":
+            return min(1.0, 2 * min(below, above))
+        return below if alternative == "greater" else above
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class PosteriorEffect(BaseEffect):
+class PosteriorEffect(TailsEffect):
     """An effect whose p-value is the posterior probability of the null's side, and whose intervals are credible.
 
     Parameters
@@ -39,12 +69,6 @@ class PosteriorEffect(BaseEffect):
     treatment: float
     scale: str = "difference"
     undefined: str = "there is no posterior"
-    validity = POSTERIOR
-
-    @property
-    def df(self) -> float:
-        """Infinite: the statistic is a normal deviate."""
-        return math.inf
 
     @property
     def estimate(self) -> float:
@@ -55,18 +79,6 @@ class PosteriorEffect(BaseEffect):
     def stderr(self) -> float:
         """Posterior standard deviation."""
         return math.nan if self.law is None else float(self.law.sd[0])
-
-    def statistic(self, null: Null) -> float:
-        """The normal deviate of the posterior probability above a null."""
-        below, above = self._tails(null)
-        return float(-ndtri(below) if below < above else ndtri(above))
-
-    def pvalue(self, null: Null, alternative: Alternative) -> float:
-        """The posterior probability of the null's side; twice the smaller one where there are two."""
-        below, above = self._tails(null)
-        if alternative == "two-sided":
-            return min(1.0, 2 * min(below, above))
-        return below if alternative == "greater" else above
 
     def interval(self, level: float, alternative: Alternative) -> Interval | NoInterval:
         """The credible interval with equal tails."""

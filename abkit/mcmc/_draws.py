@@ -6,16 +6,15 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
 
 from abkit._check import Float64Array
 from abkit._sets import ConfidenceSet, NoInterval, sided, tail_of
-from abkit.evidence import BaseEffect
+from abkit.bayes._effect import TailsEffect
 from abkit.types import Alternative, Null, Relative, RelativeMethod
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DrawsEffect(BaseEffect):
+class DrawsEffect(TailsEffect):
     """An effect whose p-values are shares of draws.
 
     One draw more than there are lies on the side of every null, so that n draws never claim a probability under
@@ -38,8 +37,6 @@ class DrawsEffect(BaseEffect):
     control: float = math.nan
     treatment: float = math.nan
     scale: str = "difference"
-    validity = "posterior"
-    df = math.inf
 
     @property
     def estimate(self) -> float:
@@ -50,18 +47,6 @@ class DrawsEffect(BaseEffect):
     def stderr(self) -> float:
         """Their standard deviation."""
         return float(self.draws.std(ddof=1))
-
-    def statistic(self, null: Null) -> float:
-        """The normal deviate of the share of draws above a null."""
-        below, above = self._tails(null)
-        return float(-ndtri(below) if below < above else ndtri(above))
-
-    def pvalue(self, null: Null, alternative: Alternative) -> float:
-        """The share of draws on the null's side; twice the smaller one where there are two."""
-        below, above = self._tails(null)
-        if alternative == "two-sided":
-            return min(1.0, 2 * min(below, above))
-        return below if alternative == "greater" else above
 
     def interval(self, level: float, alternative: Alternative) -> ConfidenceSet:
         """The credible interval with equal tails."""
