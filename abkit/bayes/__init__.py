@@ -63,3 +63,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = sorted(_HOME_OF)  # noqa: PLE0605 - the names are text
 __getattr__ = attach(__name__, _HOME_OF)
+
+
+def __dir__() -> list[str]:
+    return __all__

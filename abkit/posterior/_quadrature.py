@@ -84,11 +84,18 @@ def grid(posterior: Posterior, reach: float = REACH, *, whole: bool = False) -> 
 
 def _edges(posterior: Posterior, reach: float, fine: float, *, whole: bool) -> Float64Array:
     """Ends of panels, (runs, panels + 1), so that within a panel no arm's density changes much."""
-    marks = posterior.reached(reach * ROOTS)
+    marks = posterior.reached(reach * _roots(posterior, reach))
     first = marks[..., 0]
     low, high = first.min(axis=0) if whole else first.max(axis=0), marks[..., -1].max(axis=0)
     points = np.sort(np.clip(np.concatenate(list(marks), axis=-1), low[:, None], high[:, None]), axis=-1)
     return laid(points, panels_upto(posterior, points, marks), fine)
+
+
+def _roots(posterior: Posterior, reach: float) -> Float64Array:
+    """`ROOTS`, and of heavy tails one in every root of e, since panels between two marks are even."""
+    heavy = posterior.grading(posterior.reached(reach * ROOTS[[0, -1]]))
+    further = np.sqrt(np.linspace(0, 1, int(np.ptp(heavy, axis=-1).max() / 2)))
+    return ROOTS if further.size < len(ROOTS) else np.unique(np.concatenate([-further, ROOTS, further]))
 
 
 def panels_upto(posterior: Posterior, y: Float64Array, marks: Float64Array) -> Float64Array:

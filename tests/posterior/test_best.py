@@ -186,3 +186,16 @@ def test_conjugate_updates_are_those_of_the_books():
     )
     assert reference.marginal().df[0] == 3.0
     assert reference.marginal().scale[0] == pytest.approx(x.std(ddof=1) / 2)
+
+
+@pytest.mark.parametrize("reach", [12.0, 38.0])
+def test_heavy_tails_keep_the_digits_of_light_ones_beside_them(reach):
+    """Against sums over a grid that is even in arcsinh of the values, so that tails are as finely seen as peaks."""
+    location, scale, df = np.array([0.1, 1.1, 1.2, -0.1]), np.array([0.55, 0.15, 0.05, 0.06]), np.array([1, 9, 7, 51])
+    u = np.linspace(-60, 60, 20_001)
+    z = (1 + 0.1 * np.sinh(u) - location[:, None]) / scale[:, None]
+    below = stats.t.cdf(z, df[:, None])
+    rest = np.array([np.delete(below, k, axis=0).prod(axis=0) for k in range(4)])
+    density = stats.t.pdf(z, df[:, None]) / scale[:, None] * 0.1 * np.cosh(u) * (u[1] - u[0])
+    expected = (density * rest).sum(axis=1)
+    np.testing.assert_allclose(probability_best(Student(location, scale, df), reach), expected, rtol=1e-10)
