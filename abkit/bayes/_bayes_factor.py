@@ -6,10 +6,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import log_ndtr, logsumexp
+from scipy.special import log_ndtr, logsumexp, stdtr
 
 from abkit import _check
 from abkit._check import Float64Array
+from abkit.bayes._effect_priors import StudentPrior
 from abkit.bayes._log_factors import (
     EFFECT_SCALE,
     log_density_of_equal,
@@ -106,7 +107,8 @@ def _of_effect(comparison: Comparison, side: int) -> Any:
     posterior: Any = comparison.law.posterior  # type: ignore[attr-defined]
     weights, means, sds = posterior.log_weights, posterior.means, posterior.sds
     some = (means != 0) | (sds > 0)
-    weights = weights[some] - logsumexp(weights[some])
+    # what is left of a mixture adds up to 1; Student's components do not, without those too wide to matter here
+    weights = weights if some.all() else weights[some] - logsumexp(weights[some])
     y, s = (np.asarray(a, dtype=np.float64)[..., None] for a in (posterior.estimate, posterior.stderr))
     total = np.hypot(sds[some], s)
     # the square of y / s less that of (y - m) / total, where the two may be nearly the same
@@ -116,5 +118,9 @@ def _of_effect(comparison: Comparison, side: int) -> Any:
         return logsumexp(joint, axis=-1)
     inside = sds[some] / total
     centre = (means[some] * (s / total) ** 2 + y * inside**2) / (s * inside)
-    after, before = log_ndtr(side * centre), log_ndtr(side * means[some] / sds[some])
-    return logsumexp(joint + after, axis=-1) - logsumexp(weights + before)
+    prior = comparison.prior_used
+    if isinstance(prior, StudentPrior):
+        before = np.log(stdtr(prior.df, side * prior.mean / prior.scale))
+    else:
+        before = logsumexp(weights + log_ndtr(side * means[some] / sds[some]))
+    return logsumexp(joint + log_ndtr(side * centre), axis=-1) - before

@@ -159,8 +159,11 @@ class Comparison:
         if not low <= high:
             raise ValueError(f"`high` must be at least `low`; got {high:g} and {low:g}.")
         # an effect that is exactly `low`, as a mixture may have it, is within
-        below, above = self.law.cdf(np.nextafter(self._at(low), -np.inf)), self.law.sf(self._at(high))
-        return self._effects(below), self._effects(np.maximum(1 - below - above, 0.0)), self._effects(above)
+        below, from_low, _ = self.law.look(np.nextafter(self._at(low), -np.inf))
+        to_high, above, _ = self.law.look(self._at(high))
+        # a region far out in a tail is the difference of two small tails
+        within = np.where(to_high < 0.5, to_high - below, np.where(from_low < 0.5, from_low - above, 1 - below - above))
+        return self._effects(below), self._effects(np.maximum(within, 0.0)), self._effects(above)
 
     def bayes_factor(
         self, alternative: Alternative = "two-sided", *, cauchy_scale: float = EFFECT_SCALE, log: bool = False

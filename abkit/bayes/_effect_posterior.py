@@ -82,11 +82,11 @@ class EffectPosterior:
 
     def cdf(self, x: Any) -> Any:
         """P(effect <= x)."""
-        return self._each(lambda c, at: np.exp(c.log_tail(at, 1.0, np.inf)), x)
+        return self._each(lambda c, at: np.exp(np.minimum(c.log_tail(at, 1.0, np.inf), 0.0)), x)
 
     def sf(self, x: Any) -> Any:
         """P(effect > x), with all its digits where it is small."""
-        return self._each(lambda c, at: np.exp(c.log_tail(at, -1.0, -np.inf)), x)
+        return self._each(lambda c, at: np.exp(np.minimum(c.log_tail(at, -1.0, -np.inf), 0.0)), x)
 
     def atom(self, x: Any) -> Any:
         """P(effect = x), which is not 0 where the prior has a component of that one value."""

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import ndtr
 
 from abkit import CoMoments, Counts, Events, Interval, Moments, NoInterval, relative, z_test
 from abkit.bayes import (
@@ -180,6 +181,14 @@ def test_regions_and_scales_are_of_one_posterior(kind):
     more = compare(*PAIRS[kind], null=relative(0.05)).probability_better
     assert more == pytest.approx(lift.rope(0.05, 0.05)[2], rel=1e-10)
     assert lift.interval(0.5).low < lift.estimate < lift.interval(0.5).high
+
+
+@pytest.mark.parametrize("flipped", [1, -1])
+def test_a_region_far_out_in_a_tail_keeps_its_digits(flipped):
+    normal = compare(Moments(4, 0.0, 3.0), Moments(4, 12.0 * flipped, 3.0), sd=1.0)
+    _, within, _ = normal.rope(*sorted((0.0, 0.5 * flipped)))
+    root = math.sqrt(0.5)
+    assert within == pytest.approx(float(ndtr(-11.5 / root) - ndtr(-12 / root)), rel=1e-10, abs=0)
 
 
 def test_the_log_scales():

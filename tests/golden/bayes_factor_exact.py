@@ -23,7 +23,7 @@ RATES = [
     ((3, 10), (10**8, 10**6), (10**8 + 10**5, 10**6)),
 ]
 MEANS = [((10, 2, 3, 4), (5, 10.8, 3.38), (8, 12.2, 2.22)), ((0, 0.1, 1, 1), (100, 0, 99), (150, 0.5, 149))]
-EFFECTS = [("normal", (0, 0.02)), ("normal", (0.01, 0.005)), ("student", (4, 0, 0.02))]
+EFFECTS = [("normal", (0, 0.02)), ("normal", (0.01, 0.005)), ("student", (4, 0, 0.02)), ("student", (0.1, 0.02, 0.02))]
 EFFECTS += [("mixture", ((0.5, 0.5), (0, 0), (0.01, 0.05))), ("mixture", ((0.9, 0.1), (0, 0.02), (0.002, 0.03)))]
 
 
@@ -79,6 +79,12 @@ def prior_density(kind, given):
     return lambda e: c * (1 + ((e - m) / s) ** 2 / df) ** (-(df + 1) / 2)
 
 
+def student_sides(df, m, s):
+    """What lies below and above zero, whose integrals converge slowly where tails are heavy."""
+    outer = mp.betainc(df / 2, mp.mpf(1) / 2, 0, df / (df + (m / s) ** 2), regularized=True) / 2
+    return [outer, 1 - outer] if m > 0 else [1 - outer, outer]
+
+
 def effect(kind, given, n=1000, y=(100, 130)):
     """Of counts, whose estimate is taken as normal."""
     p = [mp.mpf(k) / n for k in y]
@@ -87,7 +93,7 @@ def effect(kind, given, n=1000, y=(100, 130)):
     cuts = [mp.mpf(k) / 100 for k in (-40, -20, -10, -6, -4, -2, -1)]
     sides = [[-mp.inf, *cuts, 0], [0, *(-c for c in reversed(cuts)), mp.inf]]
     joint = [mp.quad(lambda e: density(e) * mp.npdf(estimate, e, s), cut) for cut in sides]
-    before = [mp.quad(density, cut) for cut in sides]
+    before = student_sides(*map(mp.mpf, given)) if kind == "student" else [mp.quad(density, cut) for cut in sides]
     none = mp.npdf(estimate, 0, s)
     two = mp.log(sum(joint) / sum(before) / none)
     return [two, *(mp.log(j / b / none) for j, b in zip(joint, before, strict=True))]
