@@ -40,7 +40,8 @@ test: $(VENV)/.test  ## everything that needs no server: tests, docstrings, guid
 	$(BIN)/python -m pytest -n auto --quiet --doctest-glob='*.md' README.md docs
 
 test-engines: $(VENV)/.engines  ## PostgreSQL (ABKIT_POSTGRES, ABKIT_POSTGRES_LOG), PySpark (Java) and PyMC
-	$(BIN)/python -m pytest -m "postgres or spark or bayes"
+	$(BIN)/python -m pytest -m "postgres or spark"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m bayes
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ import numpy as np
 from abkit import _check
 from abkit.bayes._comparison import Comparison
 from abkit.bayes._difference import centre, natural_scale, pair_law
+from abkit.bayes._history import effect_prior
 from abkit.bayes._law import Law
 from abkit.bayes._models import Model, conjugate, normal_estimates, on_scale
 from abkit.bayes._prior_law import ContrastLaw, EffectLaw
@@ -47,7 +48,8 @@ def compare(  # noqa: PLR0913 - what a comparison depends on
     treatment : the same class, or a sequence or mapping of them
         One treatment, or several, by name in a mapping.
     prior : BetaPrior, GammaPrior, NormalInverseGammaPrior, MeanPrior, or a prior of the effect
-        Of each variant's own value, or of the effect on the `scale` (`NormalPrior`, `StudentPrior`, `MixturePrior`).
+        Of each variant's own value, or of the effect on the `scale` (`NormalPrior`, `StudentPrior`, `MixturePrior`, or
+        the `EffectHistory` that says it).
         None: uniform shares, rates worth half an event, the reference prior of means, flat ratios; the result says it.
     scale : {"difference", "relative", "log odds", "log ratio"}
         What the effect is: treatment minus control, that over the control's size, or of shares the difference of the
@@ -106,6 +108,7 @@ def compare(  # noqa: PLR0913 - what a comparison depends on
     _check.choice("alternative", alternative, ALTERNATIVES)
     null = null if isinstance(null, Relative) else _check.number("null", null)
     names, variants, alone = _variants(control, treatment)
+    prior = effect_prior(prior, scale)
     if sd is not None and (not isinstance(control, Moments) or hasattr(prior, "posterior")):
         raise ValueError("`sd` is for Moments without a prior of the effect; leave it out.")
     if isinstance(prior, type):

@@ -30,6 +30,8 @@ _FEW = 10
 _OUTLYING = 0.01
 #: A spread below this share of a standard error is none: towards zero the likelihood is flat, and the search stops.
 _NEGLIGIBLE = 0.01
+#: What tests call the scales of comparisons.
+_ALIAS: dict[str | None, str] = {"log odds ratio": "log odds", "log rate ratio": "log ratio"}
 _MOST = 1e9
 
 
@@ -148,6 +150,7 @@ class EffectHistory:
 
 def fit_effects(
     history: Any,
+    stderr: Any = None,
     *,
     kind: EffectKind | Literal["best"] = "best",
     mean: float | None = None,
@@ -206,7 +209,7 @@ def fit_effects(
     The prior is used as if it were known: with few experiments the posterior is too narrow. Look at
     `interval("sd")`, and try its ends. Standard errors s_i are taken as known: not for experiments with some ten
     units. The prior is one of experiments like those of the history, by the same teams on the same metric; for segments
-    of one experiment use `shrink`.
+    of one experiment use `hierarchical`.
 
     References
     ----------
@@ -231,7 +234,7 @@ def fit_effects(
     _check.choice("kind", kind, (*get_args(EffectKind), "best"))
     _check.choice("method", method, get_args(FitMethod))
     mean = None if mean is None else _check.number("mean", mean)
-    y, s, scale, skipped = _read(history)
+    y, s, scale, skipped = _read(history if stderr is None else (history, stderr))
     fewest = FEWEST if kind == "best" else KINDS[kind].fewest
     if y.size < fewest:
         raise DataError(f"`history` must have at least {fewest} experiments for this fit; got {y.size}.")
@@ -330,6 +333,15 @@ def _checked(estimates: Any, errors: Any) -> tuple[Float64Array, Float64Array]:
                 f"standard error, {unit:g}."
             )
     return y, s
+
+
+def effect_prior(prior: Any, scale: str | None) -> Any:
+    """The prior of effects that a history says, if it is on this scale; any other prior itself."""
+    if not isinstance(prior, EffectHistory):
+        return prior
+    if None not in (prior.scale, scale) and _ALIAS.get(prior.scale, prior.scale) != _ALIAS.get(scale, scale):
+        raise ValueError(f"`prior` must be on the scale of the effect, {scale}; got {prior.scale}.")
+    return prior.prior
 
 
 def by_data(result: Any) -> Any:

@@ -17,7 +17,7 @@ from abkit._sets import Interval, tail_of
 from abkit.bayes._comparison import Comparison
 from abkit.bayes._effect_posterior import EffectPosterior
 from abkit.bayes._effect_priors import EffectPrior
-from abkit.bayes._history import EffectHistory, by_data
+from abkit.bayes._history import EffectHistory, by_data, effect_prior
 from abkit.evidence import TestResult
 from abkit.posterior._series import LOG_ROOT_2PI
 from abkit.types import ALTERNATIVES, Alternative
@@ -146,13 +146,10 @@ def shrunk(estimate: Any, prior: EffectPrior | EffectHistory, *, stderr: Any = N
     >>> round(result.estimate, 3), round(posterior.mean, 3), round(posterior.sf(0.0), 3)
     (0.07, 0.037, 0.964)
     """
-    scale = prior.scale if isinstance(prior, EffectHistory) else None
-    distribution = prior.prior if isinstance(prior, EffectHistory) else prior
+    y, s, own = _estimate(estimate, stderr)
+    distribution = effect_prior(prior, own)
     if not isinstance(distribution, EffectPrior):
         raise TypeError(f"`prior` must be a prior of effects or a history; got {_check.show(prior)}.")
-    y, s, own = _estimate(estimate, stderr)
-    if scale is not None and own is not None and own != scale:
-        raise ValueError(f"`prior` must be on the scale of the estimate, {own}; got {scale}.")
     return distribution.posterior(y, s)
 
 

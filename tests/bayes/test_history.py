@@ -94,6 +94,7 @@ def test_every_form_of_a_history_is_read() -> None:
     y, s = [t.estimate for t in tests], [t.stderr for t in tests]
     expected = fit_effects((y, s), kind="normal").prior
     assert fit_effects(np.column_stack([y, s]), kind="normal").prior == expected
+    assert fit_effects(y, s, kind="normal").prior == expected
     assert fit_effects({"estimate": y, "stderr": s}, kind="normal").prior == expected
     of_tests = fit_effects(tests, kind="normal")
     assert of_tests.prior == expected

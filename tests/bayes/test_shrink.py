@@ -107,8 +107,12 @@ def test_shrunk_takes_results_histories_and_numbers() -> None:
         [ab.welch_test(Moments(50, 5.0, 50.0), Moments(50, 5 + x, 50.0)) for x in rng.normal(0, 1, 12)], kind="normal"
     )
     assert shrunk(RESULT, history).mean == history.prior.posterior(RESULT.estimate, RESULT.stderr).mean
-    with pytest.raises(ValueError, match="on the scale of the estimate"):
+    with pytest.raises(ValueError, match="on the scale of the effect"):
         shrunk(ab.exact_test(*pair), history)
+    means = Moments(50, 5.0, 50.0), Moments(50, 5.4, 50.0)
+    assert compare(*means, prior=history).estimate == compare(*means, prior=history.prior).estimate
+    with pytest.raises(ValueError, match="on the scale of the effect, relative; got difference"):
+        compare(*means, prior=history, scale="relative")
     with pytest.raises(ValueError, match="drawn together already"):
         shrunk(compare(*pair, prior=prior), prior)
 
