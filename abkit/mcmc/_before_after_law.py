@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -21,8 +21,8 @@ class DrawsLaw(Law):
     """
 
     observed: float
-    means: Float64Array
-    sds: Float64Array
+    means: Float64Array = field(repr=False)
+    sds: Float64Array = field(repr=False)
     pairs: int = 1
     scale: str = "difference"
 

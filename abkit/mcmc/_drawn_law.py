@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -23,8 +23,8 @@ class DrawnLaw(Law):
         Mean and standard deviation of each effect given each draw.
     """
 
-    centres: Float64Array
-    spreads: Float64Array
+    centres: Float64Array = field(repr=False)
+    spreads: Float64Array = field(repr=False)
     scale: str = "difference"
 
     @property

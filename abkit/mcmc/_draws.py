@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -32,8 +32,8 @@ class DrawsEffect(TailsEffect):
         What the effect is.
     """
 
-    draws: Float64Array
-    share: Float64Array | None = None
+    draws: Float64Array = field(repr=False)
+    share: Float64Array | None = field(default=None, repr=False)
     control: float = math.nan
     treatment: float = math.nan
     scale: str = "difference"

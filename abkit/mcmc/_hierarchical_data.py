@@ -38,7 +38,7 @@ def _of_one(source: Any, names: Sequence[str] | None, asked: Asked) -> Estimates
     if hasattr(source, "columns"):
         raise TypeError(
             "`source` must have the columns estimate and stderr; rows of units go with their plan, "
-            "`hierarchical(experiment, rows)`."
+            f"`hierarchical(experiment, rows)`; got {_check.show(list(getattr(source, 'column_names', source.columns)))}."
         )
     raise TypeError(f"`source` must be a report, results, statistics or estimates; got {_check.show(source)}.")
 
@@ -53,6 +53,11 @@ def _of_mapping(source: Mapping[Any, Any], asked: Asked) -> Estimates:
         if len(kinds) == 1 and next(iter(kinds)) in KINDS:
             sides = [stacked([pair[side] for pair in entries.values()]) for side in (0, 1)]
             return of_statistics(sides[0], sides[1], tuple(entries), asked)
+        if kinds & set(KINDS):
+            raise TypeError(
+                "`source` must hold pairs of statistics that are all of one class, Counts, Moments or Events; "
+                f"got {', '.join(sorted(kind.__name__ for kind in kinds))}."
+            )
     return of_results(entries, asked.scaled(), one_control=asked.over == "variant")
 
 

@@ -46,7 +46,10 @@ class Estimates:
         if len(self.raw) < 2:
             raise DataError(f"a hierarchical model needs two effects or more; got {len(self.raw)}.")
         if not len(self.names) == len(self.raw) == len(self.stderrs):
-            raise ValueError("`names`, estimates and standard errors must be as many as each other.")
+            raise ValueError(
+                "`names`, estimates and standard errors must be as many as each other; "
+                f"got {len(self.names)}, {len(self.raw)} and {len(self.stderrs)}."
+            )
         if not np.all(self.stderrs > 0):
             at = self.names[int(np.argmin(self.stderrs > 0))]
             raise ValueError(f"standard errors must be above 0; got {self.stderrs.min():g} of {at!r}.")

@@ -180,7 +180,7 @@ def test_pairs_of_statistics() -> None:
         ([1.0, 2.0], [1.0, 0.0], ValueError, "above 0; got 0 of '2'"),
         ([1.0, 2.0], [1.0, -1.0], ValueError, "above 0"),
         ([1.0, np.nan], [1.0, 1.0], ValueError, "finite"),
-        ([1.0, 2.0], [1.0, 1.0, 1.0], ValueError, "as many as each other"),
+        ([1.0, 2.0], [1.0, 1.0, 1.0], ValueError, "as many as each other; got 2, 2 and 3"),
         (ab.Counts(9, 3), ab.Counts(9, 3), ValueError, "arrays of one length"),
         (ab.Counts([9, 9], [3, 3]), ab.Moments(9, 3.0, 1.0), TypeError, "must be Counts like the control's"),
         (ab.Counts([0, 9], [0, 3]), ab.Counts([9, 9], [3, 3]), ab.DataError, "a unit of each variant"),
@@ -188,6 +188,7 @@ def test_pairs_of_statistics() -> None:
         (ab.Events(0, 0.0), [ab.Events(1, 1.0)] * 2, ab.DataError, "exposure of each variant"),
         ("text", None, TypeError, "`source` must be a report"),
         ({"a": 1.0, "b": 2.0}, None, TypeError, "must hold results with an estimate"),
+        ({"a": [ab.Counts(9, 3)] * 2, "b": [ab.Moments(9, 3.0, 1.0)] * 2}, None, TypeError, "got Counts, Moments"),
     ],
 )
 def test_what_cannot_be_pooled_is_refused(source: object, second: object, error: type, said: str) -> None:
