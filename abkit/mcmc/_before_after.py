@@ -16,8 +16,8 @@ from abkit.inference._resample import generator
 from abkit.mcmc._before_after_checks import check_changes, findings
 from abkit.mcmc._before_after_law import DrawsLaw, share_of
 from abkit.mcmc._before_after_model import PRIOR, changes_data, local_level_model, own_scale, straight
-from abkit.mcmc._fit import Compiled, Fit, add_groups, compiled, sample_model
-from abkit.mcmc._local_level import Changes, Forecast, forecast, make_changes, waves
+from abkit.mcmc._fit import Compiled, Fit, add_groups, compiled, replaced, sample_model
+from abkit.mcmc._local_level import Changes, Draws, Forecast, forecast, make_changes, waves
 
 FEWEST_BEFORE, MOST_BEFORE = 20, 5_000
 DRAWS, PRIOR_DRAWS = 2_000, 500
@@ -185,23 +185,27 @@ def before_after(
     ahead = forecast((times[past], values[past], explained[past]), times[after], explained[after], own)
     checks = check_changes(changes, noise, level, straight(changes, slopes), source)
     since, paths = times[after] - place, ahead.paths(source)
-    data = _with_groups(fit.data, paths, since, values[after], changes, source)
+    data = _with_groups(fit.data, own, paths, since, values[after], changes, source)
     return BeforeAfterFit(data, fit.diagnostics, values[after], since, ahead, paths, checks)
 
 
 def _with_groups(
     data: Any,
+    own: Draws,
     paths: Float64Array,
     since: Float64Array,
     observed: Float64Array,
     changes: Changes,
     rng: np.random.Generator,
 ) -> Any:
-    """ArviZ data with the forecast, what was seen, and the prior with the changes that it predicts."""
+    """ArviZ data with the forecast, what was seen, and the prior with the changes that it predicts.
+
+    Parameters are those of the series itself, changes are in units of their size, as they were sampled.
+    """
     import xarray as xr
 
     def labelled(values: Float64Array, *dims: str) -> Any:
-        coords = {"bucket": since} if "bucket" in dims else {}
+        coords = {dim: since if dim == "bucket" else np.arange(n) for dim, n in zip(dims, values.shape, strict=True)}
         return xr.DataArray(values, dims=dims, coords=coords)
 
     noise, level = np.abs(rng.standard_normal((2, 1, PRIOR_DRAWS)))
@@ -209,13 +213,20 @@ def _with_groups(
     sds = np.sqrt(level[..., None] ** 2 + noise[..., None] ** 2 * changes.eigenvalues)
     before = slopes @ changes.regressors.T + sds * rng.standard_normal(sds.shape)
     chains = np.asarray(data["posterior"]["noise"].values).shape[0]
+
+    def parameters(own: Draws, chains: int) -> dict[str, Any]:
+        found = {name: labelled(getattr(own, name).reshape(chains, -1), "chain", "draw") for name in ("noise", "level")}
+        slopes = own.coefficients.reshape(chains, found["noise"].shape[1], -1)
+        return found | ({"slopes": labelled(slopes, "chain", "draw", "slope")} if slopes.size else {})
+
+    prior = Draws(noise[0] * changes.unit, level[0] * changes.unit, slopes[0] * changes.unit / changes.units)
     groups = {
         "predictions": {"series": labelled(paths.reshape(chains, -1, since.size), "chain", "draw", "bucket")},
         "predictions_constant_data": {"observed": labelled(observed, "bucket")},
-        "prior": {"noise": labelled(noise, "chain", "draw"), "level": labelled(level, "chain", "draw")},
+        "prior": parameters(prior, 1),
         "prior_predictive": {"changes": labelled(before, "chain", "draw", "changes_dim_0")},
     }
-    return add_groups(data, groups)
+    return add_groups(replaced(data, "posterior", parameters(own, chains)), groups)
 
 
 def _checked(

@@ -36,9 +36,10 @@ def _of_one(source: Any, names: Sequence[str] | None, asked: Asked) -> Estimates
     if isinstance(source, Sequence) and not isinstance(source, str):
         return _of_mapping(dict(zip(named(names, len(source)), source, strict=True)), asked)
     if hasattr(source, "columns"):
+        columns = getattr(source, "column_names", source.columns)
         raise TypeError(
             "`source` must have the columns estimate and stderr; rows of units go with their plan, "
-            f"`hierarchical(experiment, rows)`; got {_check.show(list(getattr(source, 'column_names', source.columns)))}."
+            f"`hierarchical(experiment, rows)`; got {', '.join(map(str, columns))}."
         )
     raise TypeError(f"`source` must be a report, results, statistics or estimates; got {_check.show(source)}.")
 

@@ -181,6 +181,10 @@ def test_a_known_effect_is_recovered_and_none_is_none() -> None:
     assert bands.shape == (3, 39)
     assert fit.data["predictions"]["series"].shape == (4, 2000, 39)
     assert fit.data["prior_predictive"]["changes"].shape[2] == 197
+    np.testing.assert_array_equal(  # parameters of the series itself, one slope a control, and not of what is sampled
+        np.reshape(fit.data["posterior"]["slopes"].values, (-1, 2)), fit.forecast.draws.coefficients
+    )
+    assert fit.data["prior"]["slopes"].shape == (1, 500, 2)
     assert bands[0].mean() == pytest.approx(result.estimate, abs=0.1)
     last = fit.bands(0.95, cumulative=True)[:, -1]
     np.testing.assert_allclose(last, [total, low, high], atol=6)
