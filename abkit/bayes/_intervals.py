@@ -16,6 +16,8 @@ _FURTHEST = 40.0
 #: Shares of the error that are tried at first, and in each closer round.
 _FIRST, _LATER, _ROUNDS = 41, 9, 9
 _AT_NOTHING = 1e-6
+#: Ends that move by no more than this share of what is between them stay where they are.
+_STILL = 1e-13
 
 
 def shortest(law: Any, error: Float64Array) -> tuple[Float64Array, Float64Array]:
@@ -29,8 +31,13 @@ def shortest(law: Any, error: Float64Array) -> tuple[Float64Array, Float64Array]
     if _several_peaks(law):
         return _narrowest(law, error)
     odds, before, gap_before = np.zeros_like(error), np.full_like(error, np.nan), np.zeros_like(error)
+    low, high = np.full_like(error, -np.inf), np.full_like(error, np.inf)
     for _ in range(_STEPS):
-        low, high = law.ends(error * expit(odds), error * expit(-odds))
+        ends, (low, high) = (low, high), law.ends(error * expit(odds), error * expit(-odds))
+        with np.errstate(invalid="ignore"):
+            moved = np.maximum(np.abs(low - ends[0]), np.abs(high - ends[1]))
+        if np.all(moved <= _STILL * (high - low)):  # at the end of what is possible
+            break
         with np.errstate(all="ignore"):
             gap = np.log(law.pdf(low)) - np.log(law.pdf(high))
             slope = np.clip((gap - gap_before) / (odds - before), 0.3, 30.0)

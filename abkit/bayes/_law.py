@@ -105,9 +105,11 @@ def inverted(law: Law, deviate: Any) -> Float64Array:
             middle = (low[left] + high[left]) / 2
             further = here + np.sign(lack) * (spread + 2 * np.abs(here - mean[left]))
             following = np.where(inside, following, np.where(np.isfinite(middle), middle, further))
-        # Newton's steps square their error: after one of 1e-8 nothing is left of it
-        near = np.maximum(1e-8 * spread, 1e-15 * np.abs(here))
-        done = (np.abs(following - here) <= near) | (lack == 0) | ~np.isfinite(following)
+        # Newton's steps square their error: after one of 1e-8 nothing is left of it, if it is small beside the effects
+        # of about this probability too, which may lie far closer together than the spread says
+        step = np.abs(following - here)
+        near = (step <= 1e-8 * spread) & (np.abs(lack) <= 1e-8)
+        done = near | (step <= 1e-13 * np.abs(here)) | (lack == 0) | ~np.isfinite(following)
         x[left] = np.where(lack == 0, here, following)
         left = left[~done]
     x[left] = np.copysign(np.inf, wanted[left])

@@ -21,6 +21,7 @@ from abkit.bayes import (
     StudentPrior,
     compare,
 )
+from abkit.bayes._law import Law
 from abkit.bayes._models import ratios
 
 FEW, MORE = Counts(1000, 100), Counts(1000, 130)
@@ -385,3 +386,29 @@ def test_statistics_of_two_kinds_are_refused():
 def test_improper_priors_are_refused(make):
     with pytest.raises(ValueError, match="must be greater than 0"):
         make()
+
+
+def test_a_shortest_interval_at_the_end_of_what_is_possible():
+    result = compare(Counts(20, 14), Counts(3, 0), scale="relative")
+    low, high = result.interval(0.9, "hdi")
+    assert low == pytest.approx(-1, abs=1e-9)
+    assert high == pytest.approx(result.interval(0.8).high, rel=1e-9)
+
+
+class Spike(Law):
+    """P(effect <= x) = x^0.001 between 0 and 1: nearly all is far closer to 0 than the standard deviation."""
+
+    mean, sd = np.array([0.001]), np.array([0.02])
+    support = (0.0, 1.0)
+
+    def rows(self, chosen):
+        return self
+
+    def look(self, x):
+        below = x**0.001
+        return below, -np.expm1(0.001 * np.log(x)), 0.001 * below / x
+
+
+def test_a_quantile_inside_a_spike_is_as_precise_as_the_spike_is_narrow():
+    for q in (0.9, 0.975, 0.99):
+        assert Spike().ppf(q)[0] == pytest.approx(math.exp(math.log(q) / 0.001), rel=1e-8, abs=0)
