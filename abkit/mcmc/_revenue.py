@@ -209,7 +209,7 @@ def _tails(spends: tuple[Spend, Spend]) -> tuple[Tail, Tail]:
 
 
 def _with_groups(data: Any, given: dict[str, Any], rng: np.random.Generator) -> Any:
-    """ArviZ data with the prior, and with the payers that prior and posterior predict."""
+    """ArviZ data with the prior, and with the payers that there are and that prior and posterior predict."""
     import xarray as xr
 
     def labelled(values: Float64Array) -> Any:
@@ -219,7 +219,11 @@ def _with_groups(data: Any, given: dict[str, Any], rng: np.random.Generator) -> 
 
     before = prior_draws(given, PRIOR_DRAWS, rng)
     share = np.asarray(data["posterior"]["share"].values)
+    payers = xr.DataArray(
+        np.asarray(given["observed_payers"], float), dims="variant", coords={"variant": list(VARIANTS)}
+    )
     groups = {
+        "observed_data": {"payers": payers},
         "prior_predictive": {"payers": labelled(before.pop("payers"))},
         "prior": {name: labelled(values) for name, values in before.items()},
         "posterior_predictive": {"payers": labelled(rng.binomial(given["units"], share).astype(np.float64))},
