@@ -20,7 +20,7 @@ from abkit.posterior._gamma import Gamma
 from abkit.suffstats import CoMoments, Counts, Events, Moments
 from abkit.types import ALTERNATIVES, DIRECTIONS, Alternative, Direction, Null, Relative
 
-Scale = Literal["difference", "relative", "log odds", "log ratio"]
+Scale = Literal["difference", "relative", "log odds ratio", "log ratio"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
 CLASSES = (Counts, Moments, Events, CoMoments)
 
@@ -51,7 +51,7 @@ def compare(  # noqa: PLR0913 - what a comparison depends on
         Of each variant's own value, or of the effect on the `scale` (`NormalPrior`, `StudentPrior`, `MixturePrior`, or
         the `EffectHistory` that says it).
         None: uniform shares, rates worth half an event, the reference prior of means, flat ratios; the result says it.
-    scale : {"difference", "relative", "log odds", "log ratio"}
+    scale : {"difference", "relative", "log odds ratio", "log ratio"}
         What the effect is: treatment minus control, that over the control's size, or of shares the difference of the
         log odds, of shares and rates the logarithm of their ratio. Losses are differences whatever the scale.
     null : float or Relative
@@ -161,7 +161,7 @@ def of_effects(variants: Sequence[Any], prior: Any, scale: Scale) -> dict[str, A
     estimate, stderr = np.where(undefined, 0.0, estimate), np.sqrt(np.where(undefined, 1.0, spread))
     posterior = prior.posterior(estimate.ravel(), stderr.ravel())
     law = EffectLaw(posterior, scale)
-    shares: dict[str, Law | None] = {"relative": law, "log ratio": ShareLaw(law), "log odds": None}
+    shares: dict[str, Law | None] = {"relative": law, "log ratio": ShareLaw(law), "log odds ratio": None}
     if scale == "difference":
         control, of_control = (np.broadcast_to(array[:1], estimate.shape).ravel() for array in (value, variance))
         shares["difference"] = ContrastLaw(posterior, np.where(control == 0, np.nan, control), of_control)

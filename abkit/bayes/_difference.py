@@ -48,7 +48,7 @@ class PairLaw(Law):
     ----------
     control, treatment : Posterior, shape (pairs,)
         Those of the control and of the treatment.
-    scale : {"difference", "log odds", "log ratio", "relative"}
+    scale : {"difference", "log odds ratio", "log ratio", "relative"}
         What the effect is. "relative" is T - C over |C|, for values of any sign.
     """
 
@@ -100,7 +100,7 @@ class PairLaw(Law):
         exact = closed(self.control, self.treatment, self.scale, x)
         if exact is not None:
             return exact
-        if self.scale == "log odds":
+        if self.scale == "log odds ratio":
             found, lost = log_odds(self.control, self.treatment, x)
         elif not hasattr(self.control, "location"):
             found, lost = on_lines(self.control, self.treatment, self.scale, x)
@@ -267,7 +267,7 @@ def _threshold(t: Any, y: Float64Array, scale: str, x: Float64Array) -> tuple[An
     """
     if scale == "relative":
         return y + x * np.abs(y), np.abs(y), 1 + x * np.sign(y)
-    if scale == "log odds" or (scale == "log ratio" and isinstance(t, Gamma)):
+    if scale == "log odds ratio" or (scale == "log ratio" and isinstance(t, Gamma)):
         return y + x, 1.0, 1.0
     if isinstance(t, Beta):
         p, q = expit(y), expit(-y)
@@ -296,7 +296,7 @@ def _preimages(t: Any, marks: Float64Array, scale: str, x: Float64Array) -> list
 
 def _moments(p: Any, scale: str) -> tuple[Any, Any]:
     """Mean and variance of a variant's part of the effect."""
-    if scale == "log odds":
+    if scale == "log odds ratio":
         return digamma(p.a) - digamma(p.b), polygamma(1, p.a) + polygamma(1, p.b)
     if scale == "log ratio" and isinstance(p, Beta):
         return digamma(p.a) - digamma(p.a + p.b), polygamma(1, p.a) - polygamma(1, p.a + p.b)
@@ -325,7 +325,7 @@ def variance(p: Any) -> Any:
 
 def natural_scale(p: Any) -> str:
     """The scale on which the family of a posterior has its natural parameter."""
-    return "log odds" if isinstance(p, Beta) else "log ratio" if isinstance(p, Gamma) else "difference"
+    return "log odds ratio" if isinstance(p, Beta) else "log ratio" if isinstance(p, Gamma) else "difference"
 
 
 def pair_law(arms: Any, scale: str) -> PairLaw:

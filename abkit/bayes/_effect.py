@@ -94,7 +94,7 @@ class PosteriorEffect(TailsEffect):
 
     def odds_ratio(self, level: float, alternative: Alternative) -> ConfidenceSet:
         """The credible interval of a log odds ratio as odds ratios."""
-        if self.scale != "log odds":
+        if self.scale != "log odds ratio":
             return NoInterval(level, f"a {self.scale} has no odds ratio")
         found = self.interval(level, alternative)
         if isinstance(found, NoInterval):

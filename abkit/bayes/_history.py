@@ -31,7 +31,7 @@ _OUTLYING = 0.01
 #: A spread below this share of a standard error is none: towards zero the likelihood is flat, and the search stops.
 _NEGLIGIBLE = 0.01
 #: What tests call the scales of comparisons.
-_ALIAS: dict[str | None, str] = {"log odds ratio": "log odds", "log rate ratio": "log ratio"}
+_ALIAS: dict[str | None, str] = {"log rate ratio": "log ratio"}
 _MOST = 1e9
 
 

@@ -19,6 +19,8 @@ from abkit.suffstats import CoMoments, Counts, Events
 
 BoolArray = npt.NDArray[np.bool_]
 _LEAST, _SURE, _MANY = 1e-10, 1e-7, 1e6
+#: A count below it leaves the logarithm of a share or rate open over hundreds of orders of magnitude.
+_FEWEST = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +76,10 @@ def on_scale(
     kind: type, scale: str, value: Float64Array, variance: Float64Array, lost: BoolArray
 ) -> tuple[Float64Array, Float64Array, BoolArray]:
     """Estimates of the effects of all variants but the first, their variances, and where there is none."""
-    if scale in ("log odds", "log ratio"):
-        if kind not in {"log odds": (Counts,), "log ratio": (Counts, Events, CoMoments)}[scale]:
+    if scale in ("log odds ratio", "log ratio"):
+        if kind not in {"log odds ratio": (Counts,), "log ratio": (Counts, Events, CoMoments)}[scale]:
             raise ValueError(f"`scale` must not be {scale!r} for {kind.__name__}; choose 'difference' or 'relative'.")
-        other = 1 - value if scale == "log odds" else np.ones_like(value)
+        other = 1 - value if scale == "log odds ratio" else np.ones_like(value)
         lost = lost | ~((value > 0) & (other > 0))
         value, other = np.where(lost, 0.5, value), np.where(lost, 0.5, other)
         return *_apart(np.log(value) - np.log(other), variance / (value * other) ** 2), lost[1:] | lost[:1]
@@ -108,19 +110,24 @@ def _stacked(variants: Sequence[Any], field: str) -> Float64Array:
 def _beta_binomial(variants: Sequence[Any], prior: BetaPrior) -> Model:
     n, successes = _stacked(variants, "n"), _stacked(variants, "successes")
     arms = Beta.after((prior.a, prior.b), n, successes)
-    return Model("beta-binomial", arms, prior, prior.describe(), np.zeros(n.shape, dtype=bool))
+    open_ = (arms.a < _FEWEST) | (arms.b < _FEWEST)
+    arms = Beta(np.where(open_, 1.0, arms.a), np.where(open_, 1.0, arms.b))
+    why = f"a variant has no success, or no failure, and the prior is worth less than {_FEWEST:g} of one"
+    return Model("beta-binomial", arms, prior, prior.describe(), open_, why)
 
 
 def _gamma_poisson(variants: Sequence[Any], prior: GammaPrior | None) -> Model:
     events, exposure = _stacked(variants, "events"), _stacked(variants, "exposure")
-    nowhere = np.zeros(events.shape, dtype=bool)
     shape, rate = event_prior(variants, prior)
     arms = Gamma(shape + events, rate + exposure)
     if prior is not None:
-        return Model("gamma-Poisson", arms, prior, prior.describe(), nowhere)
-    words = "gamma on each rate, worth half an event at the rate of all variants together"
-    undefined = nowhere | (exposure.sum(axis=0) == 0)
-    return Model("gamma-Poisson", arms, None, words, undefined, "there is no exposure")
+        open_ = arms.k < _FEWEST
+        arms = Gamma(np.where(open_, 1.0, arms.k), arms.rate)
+        why = f"a variant has no event, and the prior is worth less than {_FEWEST:g} of one"
+        return Model("gamma-Poisson", arms, prior, prior.describe(), open_, why)
+    words = "gamma on each rate, worth half an event at the rate of all variants, with half an event more"
+    nowhere = np.broadcast_to(exposure.sum(axis=0) == 0, events.shape)
+    return Model("gamma-Poisson", arms, None, words, nowhere, "there is no exposure")
 
 
 def event_prior(variants: Sequence[Any], prior: GammaPrior | None) -> tuple[Any, Any]:

@@ -193,11 +193,11 @@ def test_a_region_far_out_in_a_tail_keeps_its_digits(flipped):
 
 
 def test_the_log_scales():
-    odds, ratio = compare(FEW, MORE, scale="log odds"), compare(FEW, MORE, scale="log ratio")
+    odds, ratio = compare(FEW, MORE, scale="log odds ratio"), compare(FEW, MORE, scale="log ratio")
     assert odds.estimate == pytest.approx(0.2951, abs=1e-4)
     assert [math.expm1(end) for end in ratio.interval()] == pytest.approx(ends(ratio.relative()))
     assert odds.test().odds_ratio(0.9).low == pytest.approx(math.exp(odds.interval(0.9).low))
-    for scale, data in (("log odds", "events"), ("log ratio", "moments"), ("log odds", "comoments")):
+    for scale, data in (("log odds ratio", "events"), ("log ratio", "moments"), ("log odds ratio", "comoments")):
         with pytest.raises(ValueError, match="`scale` must not be"):
             compare(*PAIRS[data], scale=scale)
 
@@ -310,7 +310,7 @@ def test_every_probability_has_its_digits_in_the_tail():
     [
         ({"prior": GammaPrior(1, 1)}, "`prior` of Counts must be a BetaPrior or a prior of the effect; got GammaPrior"),
         ({"prior": "uniform"}, "`prior` of Counts must be a BetaPrior"),
-        ({"scale": "log"}, "`scale` must be one of 'difference', 'relative', 'log odds', 'log ratio'; got 'log'"),
+        ({"scale": "log"}, "`scale` must be one of 'difference', 'relative', 'log odds ratio', 'log ratio'; got 'log'"),
         ({"direction": "up"}, "`direction` must be one of 'increase', 'decrease'; got 'up'"),
         ({"alternative": "both"}, "`alternative` must be one of"),
         ({"null": math.nan}, "`null` must be finite"),

@@ -39,7 +39,7 @@ def test_probabilities_are_those_of_mpmath(case):
 @pytest.mark.parametrize("case", cases("bayes_compare", "sums"), ids=lambda case: str(case["parameters"]))
 def test_two_betas_are_the_finite_sum_in_their_tails_too(case):
     a1, b1, a2, b2 = case["parameters"]
-    law = PairLaw(one("beta", (a1, b1)), one("beta", (a2, b2)), "log odds")
+    law = PairLaw(one("beta", (a1, b1)), one("beta", (a2, b2)), "log odds ratio")
     below, above, of_control, of_treatment = (float(value) for value in case["values"])
     for found in (law.at_zero, law.integrated(np.zeros(1))):
         np.testing.assert_allclose([found[0][0], found[1][0]], [below, above], rtol=2e-12, atol=0)
@@ -55,7 +55,7 @@ def pairs_of_betas(rng, number):
 
 def test_the_contour_and_the_panels_agree():
     control, treatment = pairs_of_betas(np.random.default_rng(8), 100)
-    law = PairLaw(control, treatment, "log odds")
+    law = PairLaw(control, treatment, "log odds ratio")
     for x in (0.0, 0.3, -2.0):
         at = np.full(100, x)
         found, lost = log_odds(control, treatment, at)
@@ -140,7 +140,7 @@ def test_no_observations_are_two_uniforms():
         assert law.sf(np.array([x]))[0] == pytest.approx((1 - x) ** 2 / 2, rel=1e-11)
         assert law.pdf(np.array([-x]))[0] == pytest.approx(1 - x, rel=1e-11)
     np.testing.assert_allclose(
-        np.ravel(pair_losses(PairLaw(law.control, law.treatment, "log odds"))), 1 / 6, rtol=1e-12
+        np.ravel(pair_losses(PairLaw(law.control, law.treatment, "log odds ratio"))), 1 / 6, rtol=1e-12
     )
     assert law.mean[0] == 0
     assert law.sd[0] == pytest.approx(6**-0.5)
@@ -149,7 +149,7 @@ def test_no_observations_are_two_uniforms():
 LAWS = [
     PairLaw(one("beta", (101, 901)), one("beta", (131, 871)), "difference"),
     PairLaw(one("beta", (0.5, 20.5)), one("beta", (3.5, 17.5)), "difference"),
-    PairLaw(one("beta", (3, 40)), one("beta", (9, 20)), "log odds"),
+    PairLaw(one("beta", (3, 40)), one("beta", (9, 20)), "log odds ratio"),
     ShareLaw(PairLaw(one("beta", (3, 40)), one("beta", (9, 20)), "log ratio")),
     PairLaw(one("gamma", (3, 40)), one("gamma", (9, 20)), "difference"),
     ShareLaw(PairLaw(one("gamma", (3, 40)), one("gamma", (9, 20)), "log ratio")),
@@ -199,7 +199,7 @@ def test_the_smallest_is_the_best_where_lower_is_better():
 
 def test_a_control_is_held_against_each_treatment():
     arms = Beta(np.array([20.0, 30.0, 3.0]), np.array([80.0, 75.0, 9.0]))
-    law = pair_law(arms, "log odds")
+    law = pair_law(arms, "log odds ratio")
     assert law.control.a.tolist() == [20.0, 20.0]
     assert law.treatment.b.tolist() == [75.0, 9.0]
     assert law.mean[0] == pytest.approx(special.digamma([30, 75, 20, 80]) @ [1, -1, -1, 1])

@@ -39,7 +39,7 @@ def pairs(draw):
     kind = draw(st.sampled_from([counts(), moments(), events()]))
     control, treatment = draw(kind), draw(kind)
     scales = {
-        "Counts": ["difference", "log odds", "relative"],
+        "Counts": ["difference", "log odds ratio", "relative"],
         "Moments": ["difference"],
         "Events": ["log ratio", "difference"],
     }
@@ -150,7 +150,7 @@ def test_what_an_effect_has_not_is_said():
     assert effect.validity == "posterior"
     assert "by the method 'fieller'" in effect.relative(0.9, "two-sided", "fieller").reason
     assert "no odds ratio" in effect.odds_ratio(0.9, "two-sided").reason
-    odds = compare(Counts(1000, 100), Counts(1000, 130), scale="log odds", prior=NormalPrior(sd=1.0)).effect
+    odds = compare(Counts(1000, 100), Counts(1000, 130), scale="log odds ratio", prior=NormalPrior(sd=1.0)).effect
     with pytest.raises(ValueError, match="`null` must be a number"):
         odds.pvalue(relative(0.1), "greater")
     low, high = odds.odds_ratio(0.9, "two-sided")

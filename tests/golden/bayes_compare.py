@@ -20,7 +20,7 @@ BETA = [
     ((4.5, 1.5), (6, 0.5), "relative", [0.2, -0.3]),
     ((701, 301), (501, 501), "difference", [0, 0.3, 0.38]),
     ((701, 301), (501, 501), "relative", [0.8]),
-    ((21, 31), (41, 9), "log odds", [0.5, 2, -1, -6]),
+    ((21, 31), (41, 9), "log odds ratio", [0.5, 2, -1, -6]),
 ]
 GAMMA = [
     ((17.5, 1200.5), (30.5, 1300), "difference", [0, 0.004, -0.01]),
@@ -121,7 +121,7 @@ def quadrature(family, control, treatment, scale, effect):
             elif 0 < v < 1:
                 odds = v / (1 - v) * mp.exp(-e)
                 points.add(odds / (1 + odds))
-    if high == 1 and scale != "log odds":
+    if high == 1 and scale != "log odds ratio":
         points |= {1 - e, -e} if scale == "difference" else {1 / (1 + e)}
     cut = [low, *sorted(x for x in points if low < x < high), high]
     return [integral(lambda x, tail=tail: pdf(x) * tail(at(x)), cut) for tail in (cdf, sf)]
