@@ -24,12 +24,26 @@ def shortest(law: Any, error: Float64Array) -> tuple[Float64Array, Float64Array]
     """Ends between which there is all but `error`, with one density, or the end of what is possible.
 
     How much of the error lies below is found by secants: on the scale of its log odds the logarithm of one density over
-    the other is nearly a straight line. A density that is higher at both ends than between them has two such sets; this
-    is the one at the higher end. What a mixture leaves of an effect may have several peaks, and values of their own
-    probability: there widths are compared.
+    the other is nearly a straight line. A density that falls from the lowest possible effect on has its interval there;
+    one that is higher at both ends than between them has two such sets, and this is the one at the higher end. What a
+    mixture leaves of an effect may have several peaks, and values of their own probability: there widths are compared.
     """
     if _several_peaks(law):
         return _narrowest(law, error)
+    floor = law.support[0] if isinstance(law, Law) else -np.inf
+    if not np.isfinite(floor):
+        return _of_one_height(law, error)
+    low, high = np.full_like(error, floor), law.ends(error * expit(-_FURTHEST), error)[1]
+    with np.errstate(all="ignore"):
+        falls = law.pdf(np.nextafter(low, np.inf)) >= law.pdf(high)
+    rest = np.flatnonzero(~falls)
+    if rest.size:
+        low[rest], high[rest] = _of_one_height(law.rows(rest), error[rest])
+    return low, high
+
+
+def _of_one_height(law: Any, error: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Ends of one density, where it rises before it falls."""
     odds, before, gap_before = np.zeros_like(error), np.full_like(error, np.nan), np.zeros_like(error)
     low, high = np.full_like(error, -np.inf), np.full_like(error, np.inf)
     for _ in range(_STEPS):

@@ -20,7 +20,7 @@ from abkit.suffstats import CoMoments, Counts, Events
 BoolArray = npt.NDArray[np.bool_]
 _LEAST, _SURE, _MANY = 1e-10, 1e-7, 1e6
 #: A count below it leaves the logarithm of a share or rate open over hundreds of orders of magnitude.
-_FEWEST = 0.05
+_FEWEST = 0.1
 
 
 @dataclass(frozen=True, eq=False)

@@ -412,3 +412,25 @@ class Spike(Law):
 def test_a_quantile_inside_a_spike_is_as_precise_as_the_spike_is_narrow():
     for q in (0.9, 0.975, 0.99):
         assert Spike().ppf(q)[0] == pytest.approx(math.exp(math.log(q) / 0.001), rel=1e-8, abs=0)
+
+
+@pytest.mark.parametrize("pair", [((10, 0), (10, 0)), ((20, 3), (30, 0)), ((40, 0), (1000, 0))])
+@pytest.mark.parametrize("worth", [0.1, 0.5, 1.0])
+def test_a_density_that_falls_from_nothing_on_has_its_shortest_interval_there(pair, worth):
+    lift = compare(*(Counts(*counts) for counts in pair), prior=BetaPrior(worth, worth), scale="relative")
+    low, high = lift.interval(0.9, "hdi")
+    assert low == -1.0
+    assert lift.law.sf(np.array([high]))[0] == pytest.approx(0.1, rel=1e-9)
+    assert high < lift.interval(0.9).high
+
+
+def test_counts_that_a_prior_leaves_open_have_no_posterior():
+    open_, known = compare(
+        Counts(np.array([10, 10]), np.array([3, 3])),
+        Counts(np.array([10, 10]), np.array([0, 2])),
+        prior=BetaPrior(0.01, 0.01),
+    ).probability_better
+    assert math.isnan(open_)
+    assert 0 < known < 1
+    events = compare(Events(3, 10.0), Events(0, 10.0), prior=GammaPrior(0.01, 0.1))
+    assert "the prior is worth less than 0.1 of one" in str(events)
