@@ -17,7 +17,7 @@ from scipy import stats
 from abkit._check import Float64Array
 from tests.calibration.bayes_page import write_section
 
-pytestmark = [pytest.mark.calibration, pytest.mark.bayes]
+pytestmark = pytest.mark.calibration
 SIMULATIONS, CHAINS, TUNE, DRAWS, THIN = 1000, 2, 300, 300, 6
 BINS, ALPHA = 20, 0.01
 
