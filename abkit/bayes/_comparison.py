@@ -118,7 +118,8 @@ class Comparison:
             return self._of_variants(losses_of(self.arms, self.direction))
         if self._pair is not None:
             return self._of_effect(pair_losses(self._pair))
-        return self._of_effect(self.law.losses())
+        law: Any = self.law  # of a prior of the effect, since the variants have no posteriors of their own
+        return self._of_effect(law.losses())
 
     def interval(self, level: float = 0.95, kind: str = "equal-tailed") -> Any:
         """The effects between which the effect lies with this probability.

@@ -48,10 +48,6 @@ class Law(ABC):
     def look(self, x: Any) -> tuple[Float64Array, Float64Array, Float64Array]:
         """P(effect <= x), P(effect > x), each with all its digits, and the density at x."""
 
-    def losses(self) -> tuple[Float64Array, Float64Array]:
-        """The means of max(effect, 0), which staying at the control loses, and of max(-effect, 0)."""
-        raise NotImplementedError
-
     def cdf(self, x: Any) -> Float64Array:
         """P(effect <= x)."""
         return self.look(x)[0]
