@@ -60,7 +60,6 @@ def test_a_value_that_cannot_be_is_the_command_lines_fault(
 
 
 def test_long_names_leave_room(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib")
     name = "share of users who come back within a week of the first visit, by region"
     metrics = {f"{name} {i}": {"kind": "mean", "value": "x", "mde": 0.1} for i in range(8)}
     plan = {"unit": "u", "variant": "v", "control": "c", "allocation": {"c": 1, "t": 1}, "metrics": metrics}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import abkit as ab
@@ -34,7 +35,6 @@ def test_a_success_may_be_a_truth_value(reward: object) -> None:
 
 
 def test_columns_of_a_table_are_lists() -> None:
-    pd = pytest.importorskip("pandas")
     table = pd.DataFrame({"arm": ["b", "a"], "reward": [1, 0]}, index=[7, 8])
     assert UCB1.update(UCB1.init(["a", "b"]), table["arm"], table["reward"]).sums.tolist() == [0, 1]
 

@@ -14,7 +14,7 @@ from abkit.bandits._replay import _own, _play
 from abkit.errors import DataError
 
 MEANS = np.array([0.1, 0.5, 0.3])
-REAL = Path("../shared/data")
+REAL = Path(__file__).parents[3] / "shared" / "data"
 
 
 def made(n: int, seed: int, shares: object = None) -> dict[str, object]:
@@ -183,7 +183,6 @@ def test_rewards_that_are_all_the_same_have_no_interval() -> None:
     assert one.interval().high == 1.0
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the data are not here")
 def test_the_random_log_of_the_open_bandit_data_set() -> None:
     """10,000 decisions among 80 arms: about 125 match, and the uniform policy is worth the log's click rate, 0.38%."""
     columns = {"arm": "item_id", "reward": "click", "propensity": "propensity_score", "order": "timestamp"}

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import abkit as ab
@@ -190,10 +191,7 @@ def test_words_and_plain_values() -> None:
         history.interval("tau")
 
 
-@pytest.mark.skipif(not ASOS.exists(), reason="needs the shared data beside the project")
 def test_the_effects_of_asos_have_fat_tails() -> None:
-    pd = pytest.importorskip("pandas")
-    pytest.importorskip("pyarrow")
     log = pd.read_parquet(ASOS).query("metric_id == 1 and count_c > 0 and count_t > 0").sort_values("time_since_start")
     last = log.groupby(["experiment_id", "variant_id"]).tail(1)
     lift = last.mean_t / last.mean_c - 1

@@ -7,8 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import duckdb
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 import abkit as ab
@@ -65,14 +68,13 @@ def test_large_harm_is_found_within_two_buckets() -> None:
 
 @pytest.mark.parametrize("engine", ["polars", "lazy", "arrow", "duckdb", "parquet", "shuffled", "naive"])
 def test_every_engine_reads_the_same(engine: str, tmp_path: Path) -> None:
-    polars, arrow, duckdb = (pytest.importorskip(name) for name in ("polars", "pyarrow", "duckdb"))
     log = series()
     path = tmp_path / "log.parquet"
     log.to_parquet(path)
     logs = {
-        "polars": lambda: polars.from_pandas(log),
-        "lazy": lambda: polars.from_pandas(log).lazy(),
-        "arrow": lambda: arrow.Table.from_pandas(log),
+        "polars": lambda: pl.from_pandas(log),
+        "lazy": lambda: pl.from_pandas(log).lazy(),
+        "arrow": lambda: pa.Table.from_pandas(log),
         "duckdb": lambda: duckdb.from_df(log),
         "parquet": lambda: path,
         "shuffled": lambda: log.sample(frac=1, random_state=1),

@@ -129,7 +129,6 @@ def test_what_cannot_be_series_is_refused():
 PETSHOP = Path(__file__).parents[3] / "shared" / "data" / "petshop_petsite_metrics.csv.gz"
 
 
-@pytest.mark.skipif(not PETSHOP.exists(), reason="the shared data are not beside the project")
 @pytest.mark.filterwarnings("ignore::abkit.errors.AccuracyWarning")
 def test_calm_series_of_a_real_service_alarm_no_more_often_than_is_stated():
     """Every other five minutes as the canary: 1.2% of 240 stretches of two hours when it was written, 5% stated."""

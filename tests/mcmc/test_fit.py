@@ -127,7 +127,8 @@ def test_importing_the_fit_loads_no_library() -> None:
 
 
 def chains(values: np.ndarray, **more: np.ndarray) -> dict[str, object]:
-    xr = pytest.importorskip("xarray")
+    import xarray as xr
+
     dims = ("chain", "draw", "name")
     posterior = xr.Dataset({"x": (dims, values), **{name: (dims[:2], one) for name, one in more.items()}})
     energy = np.random.default_rng(1).standard_normal(values.shape[:2])

@@ -236,7 +236,6 @@ def test_the_data_are_read_through_arviz(schools, tmp_path):
 
 
 def test_the_shrinkage_plot_shows_every_effect(schools, tmp_path):
-    pytest.importorskip("matplotlib")
     axes = schools.plot()
     assert [label.get_text() for label in axes.get_yticklabels()] == [
         SCHOOLS[0][at] for at in np.argsort(SCHOOLS[1], kind="stable")

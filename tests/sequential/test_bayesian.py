@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from scipy import integrate, stats
@@ -184,7 +185,6 @@ def test_the_expected_loss_is_an_integral(z: float, df: float) -> None:
 
 
 def test_the_expected_loss_keeps_its_digits_far_out() -> None:
-    mpmath = pytest.importorskip("mpmath")
     for z in (5.0, 12.0, 30.0):
         with mpmath.workdps(50):
             truth = mpmath.npdf(mpmath.mpf(z)) - z * mpmath.erfc(z / mpmath.sqrt(2)) / 2
